@@ -1,0 +1,470 @@
+"""The records that stages pass to each other through the store: frozen, versioned, plain data.
+
+How it fits: `record` makes `Transcript[str]` (unredacted, memory only); `rights.redact` turns it into
+`Transcript[Clean]`; `store` accepts nothing else. `Clean` is the type gate: a string that redaction has seen.
+Every text that came from a user, a model or a repository is `Clean` in every record below, so unredacted text
+that would reach the disk is a type error.
+
+Records that can be recomputed carry derived ids (`derive_id`: same inputs, same id), so a stage that runs again
+replaces its own rows. Sessions carry ids of our own (`new_id`), never a provider's.
+
+Not covered here: how records are stored (`store.schema`) and what may be done with them (`rights`).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import datetime
+from enum import StrEnum
+from hashlib import blake2b
+from typing import ClassVar, Generic, NewType, TypeAlias, TypeVar
+
+import msgspec
+
+Clean = NewType("Clean", str)
+"""Text that `rights.redact` has seen. Only that module may construct it (a test holds it to that)."""
+
+TextT = TypeVar("TextT", bound=str)
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id(prefix: str) -> str:
+    """Return `prefix_` plus 26 characters (48 bits of milliseconds, 80 random bits): unique, sorted by time."""
+    value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    return f"{prefix}_" + "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -1, -5))
+
+
+def derive_id(prefix: str, *parts: str | bytes | int | float | None) -> str:
+    """Return `prefix_` plus 24 hex digits of BLAKE2b over `parts`: the same inputs always give the same id."""
+    digest = blake2b(digest_size=12)
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return f"{prefix}_{digest.hexdigest()}"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every stored record."""
+
+    id: str
+    """Our own id: a prefix that names the type, then `new_id` or `derive_id`."""
+    schema_version: int = 1
+    """Version of this record's shape; raised when a field changes meaning, with a migration in `store`."""
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Sessions and events
+
+
+class EventKind(StrEnum):
+    """What happened."""
+
+    PROMPT = "prompt"  # the user typed this; injected text is NOTE
+    NOTE = "note"  # text injected by the client: system reminders, command output, summaries
+    MODEL_CALL = "model_call"  # one assistant message, merged over its lines; carries usage
+    TOOL_CALL = "tool_call"
+    TOOL_RESULT = "tool_result"
+    EDIT = "edit"
+    COMMAND = "command"  # call and result joined; a test run is a command with `tests`
+    REJECTION = "rejection"  # the user refused a tool use
+    INTERRUPTION = "interruption"
+    FEEDBACK = "feedback"  # accept, reject or revise, said explicitly
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one model call, as the provider counted them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+class TestRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What a test command reported. Counts are None where its output does not say."""
+
+    __test__: ClassVar[bool] = False
+
+    framework: str
+    """`pytest`, `unittest`, `go test` or another runner's name."""
+    passed: int | None = None
+    failed: int | None = None
+    skipped: int | None = None
+    errors: int | None = None
+    success: bool | None = None
+    """Whether the run was green; None where neither output nor exit code says."""
+
+
+class Replacement(msgspec.Struct, Generic[TextT], frozen=True):
+    """One search-and-replace step of an edit."""
+
+    old: TextT
+    new: TextT
+    every: bool = False
+    """Replace every occurrence instead of the only one."""
+
+
+class FileEdit(msgspec.Struct, Generic[TextT], frozen=True, kw_only=True):
+    """A change that a tool made to one file, with as much of the states before and after as is known."""
+
+    path: str
+    """POSIX path relative to the session's `cwd` where it lies below it, else absolute."""
+    operation: str
+    """`create`, `update`, `delete` or `move`."""
+    new_path: str | None = None
+    """Destination of a move."""
+    before: TextT | None = None
+    """Whole file before, where the transcript holds it."""
+    after: TextT | None = None
+    """Whole file after, where the transcript holds it or a whole-file write states it."""
+    replacements: tuple[Replacement[TextT], ...] = ()
+    hunks: TextT | None = None
+    """Unified-diff hunks (`@@` and body) where the transcript gives those; may lack line numbers."""
+    user_modified: bool = False
+    """The client says that the user changed the proposed edit before it was applied."""
+    success: bool = True
+    """False where the tool reported that nothing was changed."""
+
+
+class Event(Record, Generic[TextT], frozen=True, kw_only=True):
+    """One thing that happened in a session, in order."""
+
+    session_id: str
+    sequence: int
+    """Position in the session, from 0, without gaps."""
+    kind: EventKind
+    at: datetime | None = None
+    """UTC; None where the format does not say."""
+    agent: str | None = None
+    """Id of the sub-agent that did it; None for the main agent."""
+    text: TextT | None = None
+    """Prompt, assistant text, tool result or command output."""
+    model: str | None = None
+    usage: Usage | None = None
+    tool: str | None = None
+    """Tool name as the client calls it."""
+    call_id: str | None = None
+    """Joins a tool call to its result, inside this session only."""
+    arguments: TextT | None = None
+    """Tool arguments as JSON, for calls that are neither edit nor command."""
+    edit: FileEdit[TextT] | None = None
+    command: TextT | None = None
+    exit_code: int | None = None
+    """None where the transcript does not say."""
+    tests: TestRun | None = None
+    is_error: bool = False
+
+
+class Session(Record, Generic[TextT], frozen=True, kw_only=True):
+    """One user task with an agent: the header; its events are stored apart."""
+
+    source: str
+    """Importer that read it: `claude-code`, `codex`, …"""
+    provider_session_id: str | None = None
+    """The client's own id: a hint for matching, never a key."""
+    parent_id: str | None = None
+    """Session that started this one as a sub-agent, where it is a session of its own."""
+    agent_version: str | None = None
+    models: tuple[str, ...] = ()
+    """Models in order of first use, without synthetic ones."""
+    cwd: TextT | None = None
+    repository_url: TextT | None = None
+    branch: TextT | None = None
+    base_commit: str | None = None
+    """Commit checked out when it began, where the format says."""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    source_path: TextT | None = None
+    """File it was last read from."""
+    record_hashes: tuple[str, ...] = ()
+    """BLAKE2b-64 of every raw record, in file order: tells a session that grew from one that diverged."""
+    skipped: dict[str, int] = {}
+    """Records that were not understood, counted by reason."""
+    usage: Usage = Usage()
+    """Sum over model calls, each counted once."""
+    subject: str | None = None
+    """Whose data this is, for consent and erasure: an opaque id, never a name."""
+
+
+class Transcript(msgspec.Struct, Generic[TextT], frozen=True):
+    """A session with its events in order."""
+
+    session: Session[TextT]
+    events: tuple[Event[TextT], ...]
+
+
+RawSession: TypeAlias = Transcript[str]
+"""What importers return: unredacted, for memory only. The store refuses it by type."""
+
+RedactedSession: TypeAlias = Transcript[Clean]
+
+
+# --------------------------------------------------------------------------------------------------------------
+# What became of them
+
+
+class SessionState(StrEnum):
+    """Outcome of a session."""
+
+    ACCEPTED = "accepted"
+    REVISED = "revised"  # accepted after the user changed it
+    REJECTED = "rejected"
+    ABANDONED = "abandoned"
+    UNKNOWN = "unknown"  # evidence below the threshold; its share is always printed
+
+
+class AttemptFate(StrEnum):
+    """Outcome of an attempt."""
+
+    KEPT = "kept"
+    REVISED = "revised"
+    SUPERSEDED = "superseded"  # a later attempt replaced it
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"  # the session's outcome is unknown
+
+
+class LineFate(StrEnum):
+    """Outcome of a hunk or line."""
+
+    KEPT = "kept"
+    REVISED = "revised"
+    DROPPED = "dropped"
+
+
+class Repository(Record, frozen=True, kw_only=True):
+    """A git repository that sessions worked in."""
+
+    name: str
+    url: Clean | None = None
+    licence: str | None = None
+    """SPDX id; None where no licence was recognised (then nothing in it is trainable)."""
+    licence_source: Clean | None = None
+    """File that the licence was read from, or who stated it."""
+
+
+class Commit(Record, frozen=True, kw_only=True):
+    """Facts of one commit; `id` is derived from repository and SHA."""
+
+    repository_id: str
+    sha: str
+    parents: tuple[str, ...] = ()
+    committed_at: datetime
+    authored_at: datetime | None = None
+    subject: Clean
+    paths: tuple[str, ...] = ()
+    on_default_branch: bool | None = None
+
+
+class Attempt(Record, frozen=True, kw_only=True):
+    """The state of the files when the agent yields back to the user."""
+
+    session_id: str
+    index: int
+    """From 0, in order."""
+    first_event: int
+    last_event: int
+    """Inclusive range of event sequence numbers."""
+    ended_by: str
+    """`prompt` (the user answered), `interruption`, `rejection` or `end`."""
+    ended_at: datetime | None = None
+    patch: Clean
+    """Unified diff against the session's base, over the paths touched so far."""
+    paths: tuple[str, ...] = ()
+    added_lines: int = 0
+    removed_lines: int = 0
+    tests: tuple[TestRun, ...] = ()
+    fate: AttemptFate = AttemptFate.UNKNOWN
+    distance: float | None = None
+    """Share of its added lines that the gold diff does not hold, 0 to 1; None where the outcome is unknown."""
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason to believe a link."""
+
+    kind: str
+    """`content`, `files`, `time`, `base`, `trailer`, `notes`."""
+    weight: float
+    """Contribution to the log-odds of the link."""
+    detail: Clean
+
+
+class CommitLink(msgspec.Struct, frozen=True, kw_only=True):
+    """A session's share in a commit."""
+
+    sha: str
+    confidence: float
+    """Estimated probability that the link is right, 0 to 1."""
+    evidence: tuple[Evidence, ...] = ()
+    lines_shared: int = 0
+    """Added lines of the commit that the session wrote."""
+    lines_total: int = 0
+    """Added lines of the commit."""
+    on_default_branch: bool | None = None
+
+
+class HunkFate(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the lines that the session wrote last in one hunk of one file."""
+
+    path: str
+    start_line: int
+    """First line in the session's final state of the file, from 1."""
+    fate: LineFate
+    kept: int = 0
+    revised: int = 0
+    dropped: int = 0
+    model: str | None = None
+    tool: str | None = None
+    reason: str | None = None
+
+
+class Outcome(Record, frozen=True, kw_only=True):
+    """What the user kept of one session in one repository; `id` is derived from both."""
+
+    session_id: str
+    repository_id: str
+    state: SessionState
+    confidence: float
+    """Estimated probability that `state` is right, 0 to 1."""
+    commits: tuple[CommitLink, ...] = ()
+    base: str | None = None
+    """Commit that `gold_patch` applies to."""
+    gold_patch: Clean
+    """Base → finally accepted state, limited to what the session is responsible for; empty if nothing."""
+    hunks: tuple[HunkFate, ...] = ()
+    written_lines: int = 0
+    """Non-blank lines in the session's final state that it added; kept + revised + dropped where known."""
+    kept_lines: int = 0
+    revised_lines: int = 0
+    dropped_lines: int = 0
+    reasons: tuple[str, ...] = ()
+    """Signals behind `state`, in words."""
+    method: str
+    """Name and version of the method that decided."""
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Training data
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether one row may be used, with every reason. Made by `rights.permits` only."""
+
+    use: str
+    """`train` or `evaluate`."""
+    permitted: bool
+    reasons: tuple[str, ...]
+    """`gate: decision (detail)` for terms, licence and consent, the refusing ones first."""
+    policy: str
+    """Version of the policy and of the provider-terms file."""
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a row comes from: what `rights` decides on and what erasure follows."""
+
+    written_by: str
+    """`agent` (a model proposed it), `human` (a person's commit) or `simulated` (a scripted teacher)."""
+    provider: str | None = None
+    model: str | None = None
+    repository_id: str | None = None
+    licence: str | None = None
+    session_id: str | None = None
+    outcome_id: str | None = None
+    commit: str | None = None
+    subject: str | None = None
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """An executed test of one row, run in the sandbox and judged outside it."""
+
+    program: Clean
+    """Python program; reads the candidate text from the file named by argv[1], prints one JSON value."""
+    expected: Clean
+    """JSON that the program's output must equal; compared in the trusted parent."""
+    executes: bool = True
+    """False where the program only inspects structure and never runs the candidate."""
+
+
+class Example(Record, frozen=True, kw_only=True):
+    """Instruction + file window before → accepted window after; `id` is derived from the content."""
+
+    kind: str
+    """`accepted`, `attempt` (the first attempt of the same row), `history` or a study's own kind."""
+    instruction: Clean
+    path: str
+    start_line: int
+    """First line of the window in the file before, from 1."""
+    before: Clean
+    after: Clean
+    at: datetime
+    """When the change was accepted; the split is by this time."""
+    provenance: Provenance
+    verdict: Verdict | None = None
+    """A row without a verdict stops the build."""
+    check: Check | None = None
+    family: str | None = None
+    """Task family, for stratified reports."""
+    split: str | None = None
+    """`train` or `test`."""
+
+
+class Dataset(Record, frozen=True, kw_only=True):
+    """A built dataset; `id` is derived from its rows and their split."""
+
+    name: str
+    rows: dict[str, int]
+    """Rows by split."""
+    dropped: dict[str, int]
+    """Dropped rows by reason."""
+    denied: dict[str, int]
+    """Rows without the right to be used, by reason; not part of `dropped`."""
+    folder: str
+    """Folder below the workspace: `<split>.parquet`, `manifest.json`, `README.md`."""
+    content_hash: str
+    config: dict[str, str | int | float | bool | None]
+    created_at: datetime
+
+
+class Checkpoint(Record, frozen=True, kw_only=True):
+    """Trained weights; `id` is derived from the weights and what made them."""
+
+    base_model: str
+    base_licence: str | None
+    dataset_id: str | None
+    recipe: str
+    config: dict[str, str | int | float | bool | None]
+    seed: int
+    code_version: str
+    folder: str
+    """Folder below the workspace: `model.safetensors`, tokenizer, `manifest.json`, `losses.json`."""
+    weights_hash: str
+    """SHA-256 of `model.safetensors`."""
+    trained_tokens: int
+    final_loss: float | None
+    created_at: datetime
+
+
+class Score(Record, frozen=True, kw_only=True):
+    """How one arm did on one task. `unscored` says why there is no score; that is never a 0."""
+
+    run_id: str
+    example_id: str
+    arm: str
+    metrics: dict[str, float] = {}
+    prediction: Clean | None = None
+    unscored: str | None = None
+
+
+class EvaluationRun(Record, frozen=True, kw_only=True):
+    """One evaluation: which arms ran on which dataset, under which harness."""
+
+    dataset_id: str
+    arms: dict[str, str]
+    """Arm name → checkpoint id or model name."""
+    harness: str
+    """Name and version of tasks, prompts and scoring; runs of different harnesses are not compared."""
+    summary: dict[str, float | int | str | None]
+    report: str | None = None
+    """Report file below the workspace."""
+    created_at: datetime
