@@ -1,0 +1,1 @@
+"""Intervals, paired tests and capability recovered: numbers in, numbers out, nothing about records."""
