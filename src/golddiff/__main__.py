@@ -1,0 +1,5 @@
+"""`python -m golddiff`."""
+
+from golddiff.cli import main
+
+main()

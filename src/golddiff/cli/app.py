@@ -1,0 +1,92 @@
+"""What every verb shares: the group that loads verbs lazily, the options, the consoles, errors → exit codes.
+
+`golddiff.cli.COMMANDS` names one module per verb; importing one verb never imports another's libraries, so
+`golddiff --help` is quick and reports need no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+
+from golddiff import config
+from golddiff.errors import GolddiffError
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+console = Console(stderr=True)
+"""Progress, notes and warnings: standard error, so that standard output stays clean for results."""
+output = Console()
+"""Tables and results for people."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def __init__(self, commands: dict[str, str], **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._paths = commands
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._paths)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        path = self._paths.get(cmd_name)
+        if path is None:
+            return None
+        module, _, attribute = path.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+def workspace_option(function: FunctionT) -> FunctionT:
+    """Add `--workspace`; the function gets `workspace: Path`."""
+
+    def default() -> Path:
+        return Path(config.load(Path.cwd()).workspace)
+
+    return click.option(
+        "--workspace",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=default,
+        show_default=".golddiff, or GOLDDIFF_WORKSPACE",
+        help="Folder of the store.",
+    )(function)
+
+
+def json_option(function: FunctionT) -> FunctionT:
+    """Add `--json`; the function gets `as_json: bool`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")(function)
+
+
+def emit_json(data: Any) -> None:
+    """Write one JSON document to standard output."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n")
+
+
+def run(group: click.Command, arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code: errors become one message, Ctrl-C becomes 130."""
+    try:
+        result = group.main(args=arguments, prog_name="golddiff", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        console.print("\nStopped. What was finished is kept; run the same command again to continue.")
+        return 130
+    except GolddiffError as error:
+        console.print("[bold red]error:[/]", end=" ")
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        return error.exit_code
+    except BrokenPipeError:
+        return 0
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,180 @@
+"""The store keeps what it was given, once, whole, and says clearly when it cannot."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+
+from golddiff.errors import InputError, WorkspaceError
+from golddiff.store import ImportChange, Store
+from golddiff.store.schema import INLINE_CHARS
+from golddiff.types import Clean, Event, EventKind, RedactedSession, Repository, Session, Transcript, new_id
+
+
+def transcript(hashes: tuple[str, ...], provider_id: str | None = "p1", text: str = "hello") -> RedactedSession:
+    session = Session[Clean](
+        id=new_id("ses"), source="claude-code", provider_session_id=provider_id, record_hashes=hashes
+    )
+    events = tuple(
+        Event[Clean](id="", session_id=session.id, sequence=number, kind=EventKind.PROMPT, text=Clean(text + value))
+        for number, value in enumerate(hashes)
+    )
+    return Transcript(session, events)
+
+
+def test_a_transcript_comes_back_as_it_was_stored(tmp_path: Path) -> None:
+    long = "x" * (INLINE_CHARS + 1)
+    with Store.open(tmp_path) as store:
+        change, session_id = store.add_transcript(transcript(("a", "b"), text=long))
+        assert change is ImportChange.NEW
+    with Store.open(tmp_path, write=False) as store:
+        events = store.events(session_id)
+    assert [event.text for event in events] == [long + "a", long + "b"]
+    assert [event.id for event in events] == [f"{session_id}/0", f"{session_id}/1"]
+
+
+@pytest.mark.parametrize(
+    ("second", "change", "sessions", "events"),
+    [
+        (("a", "b"), ImportChange.SAME, 1, 2),
+        (("a", "b", "c"), ImportChange.GREW, 1, 3),
+        (("a",), ImportChange.OLDER, 1, 2),
+        (("a", "x"), ImportChange.DIVERGED, 2, 4),
+    ],
+)
+def test_importing_again_adds_nothing_updates_growth_and_keeps_divergence_apart(
+    tmp_path: Path, second: tuple[str, ...], change: ImportChange, sessions: int, events: int
+) -> None:
+    with Store.open(tmp_path) as store:
+        _, first_id = store.add_transcript(transcript(("a", "b")))
+        got, second_id = store.add_transcript(transcript(second))
+        assert got is change
+        assert store.count(Session) == sessions
+        assert store.count(Event) == events
+        assert (second_id == first_id) is (change is not ImportChange.DIVERGED)
+
+
+def test_a_session_without_a_provider_id_is_matched_by_its_content(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        store.add_transcript(transcript(("a",), provider_id=None))
+        change, _ = store.add_transcript(transcript(("a",), provider_id=None))
+        assert change is ImportChange.SAME
+
+
+def test_equal_long_texts_are_stored_once(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        for provider_id in ("p1", "p2"):
+            store.add_transcript(transcript(("a",), provider_id, text="y" * 5000))
+    connection = apsw.Connection(str(tmp_path / "golddiff.sqlite"))
+    assert connection.execute("SELECT count(*) FROM blobs").get == 1
+    connection.close()
+
+
+def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        with pytest.raises(ZeroDivisionError), store.transaction():
+            store.put(Repository(id=f"repo_{store.count(Repository)}", name="a"))
+            store.put(Repository(id=f"repo_{1 // 0}", name="b"))
+        assert store.count(Repository) == 0
+
+
+def test_lineage_is_walked_in_both_directions(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        store.put(Repository(id="repo_1", name="a"))
+        store.put(Repository(id="repo_2", name="b"), parents=["repo_1"])
+        assert store.children("repo_1") == ["repo_2"]
+        assert store.parents("repo_2") == ["repo_1"]
+        store.remove(Repository, "repo_2")
+        assert store.children("repo_1") == []
+
+
+def test_an_abbreviated_id_must_be_unique(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        store.put(Repository(id="repo_abc", name="a"), Repository(id="repo_abd", name="b"))
+        assert store.resolve("repo_abc") == (Repository, "repo_abc")
+        with pytest.raises(InputError, match="ambiguous"):
+            store.resolve("repo_ab")
+        with pytest.raises(InputError, match="nothing here"):
+            store.resolve("nope")
+
+
+def test_a_second_writer_is_refused_and_a_reader_is_not(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        store.put(Repository(id="repo_1", name="a"))
+        with pytest.raises(WorkspaceError, match="another golddiff is writing"):
+            Store.open(tmp_path)
+        with Store.open(tmp_path, write=False) as reader:
+            assert reader.count(Repository) == 1
+
+
+def test_a_missing_workspace_names_the_command_that_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="golddiff import"):
+        Store.open(tmp_path / "none", write=False)
+
+
+def test_a_corrupt_workspace_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "golddiff.sqlite").write_bytes(b"not a database, " * 100)
+    with pytest.raises(WorkspaceError, match="damaged"):
+        Store.open(tmp_path)
+
+
+def test_a_damaged_blob_is_never_returned(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        _, session_id = store.add_transcript(transcript(("a",), text="z" * 5000))
+    connection = apsw.Connection(str(tmp_path / "golddiff.sqlite"))
+    connection.execute("UPDATE blobs SET data = ?", (b"\x28\xb5\x2f\xfd rubbish",))
+    connection.close()
+    with Store.open(tmp_path) as store, pytest.raises(WorkspaceError, match="damaged"):
+        store.events(session_id)
+
+
+def test_a_workspace_of_a_newer_golddiff_is_refused(tmp_path: Path) -> None:
+    Store.open(tmp_path).close()
+    connection = apsw.Connection(str(tmp_path / "golddiff.sqlite"))
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    with pytest.raises(WorkspaceError, match="upgrade golddiff"):
+        Store.open(tmp_path)
+
+
+_WRITER = """
+import os, sys
+from pathlib import Path
+from golddiff.store import Store
+from golddiff.types import Repository
+store = Store.open(Path(sys.argv[1]))
+for number in range(10_000):
+    store.put(Repository(id=f"repo_{number}", name="x" * 2000 + str(number)))
+    os.write(1, f"{number}\\n".encode())
+"""
+
+
+def test_an_acknowledged_record_survives_kill_9(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    acknowledged = [process.stdout.readline() for _ in range(50)]
+    process.kill()
+    rest = process.stdout.read().splitlines(keepends=True)
+    process.stdout.close()
+    process.wait()
+    acknowledged += [line for line in rest if line.endswith(b"\n")]
+    with Store.open(tmp_path) as store:
+        for line in acknowledged:
+            number = int(line)
+            assert store.get(Repository, f"repo_{number}").name.endswith(str(number))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        store.put(Repository(id="repo_1", name="a"))
+        pages = store._connection.execute("PRAGMA page_count").get
+        store._connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(WorkspaceError, match="full"):
+            store.put(*(Repository(id=f"repo_x{n}", name=os.urandom(600).hex()) for n in range(500)))
+        assert store.count(Repository) == 1
