@@ -1,0 +1,234 @@
+"""Redaction: the one door from text as it came (`str`) to text that may be stored (`Clean`).
+
+Every string of a transcript is searched in one pass for the anchors of all rules (`rights.patterns`); only rules
+whose anchor was seen run, each on google-re2, so the work grows linearly with the text whatever it holds. A match
+becomes `[REDACTED:<kind>]`. Runs of base64 are decoded and searched as well. A secret found anywhere in a transcript
+is hidden everywhere in it, also where nothing around it gives it away.
+
+Fails closed: whatever goes wrong, `RightsError` is raised and nothing is returned; its message never holds the text.
+
+Paths and names of home folders (`/home/alice`) stay in the workspace, because linking a session to a repository
+needs them; `mask_homes` takes them out of rows that leave it as training data.
+
+Not covered: personal data such as names and mail addresses; a secret cut by a line break (PEM blocks are found),
+encrypted or compressed; a short password in prose. Redaction lowers a risk, it does not remove it.
+"""
+
+from __future__ import annotations
+
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar, cast
+
+import msgspec
+import re2
+
+from golddiff.errors import RightsError
+from golddiff.rights.patterns import BASE64_RUN, RULES, Rule
+from golddiff.types import Clean, Event, RawSession, RedactedSession, Session, Transcript
+
+__all__ = ["mask_homes", "redact_text", "redact_transcript"]
+
+_MAX_DFA_BYTES = 64 << 20
+"""Memory for one automaton's states; re2's default of 8 MiB makes the joint search start over too often."""
+
+_SHORTEST_REPEATED = 12
+"""Bytes of the shortest secret that is hidden elsewhere in its transcript: shorter ones occur by accident."""
+
+_TEXTLESS = (Enum, bool, int, float, datetime)
+"""Field types without text of their own; enum members are ours even where they are strings."""
+
+_OWN_FIELDS = frozenset({"id", "session_id", "parent_id", "record_hashes"})
+"""Fields that golddiff itself makes: ids and hashes, which must stay as they are."""
+
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+
+def redact_text(text: str) -> Clean:
+    """Return `text` with every secret replaced by `[REDACTED:<kind>]`, and lone surrogates by U+FFFD.
+
+    Raises RightsError, with nothing of the text in it, where the engine fails.
+    """
+    return Clean(_Redactor().redact(text))
+
+
+def redact_transcript(raw: RawSession) -> RedactedSession:
+    """Return the transcript with all its strings redacted: texts, arguments, file contents, paths, names.
+
+    Raises RightsError where any of them fails: a transcript is redacted whole or not at all.
+    """
+    redactor = _Redactor()
+    session = redactor.redact_struct(raw.session)
+    events = [redactor.redact_struct(event) for event in raw.events]
+    if redactor.secrets:
+        session = redactor.redact_struct(session, again=True)
+        events = [redactor.redact_struct(event, again=True) for event in events]
+    return Transcript(cast("Session[Clean]", session), tuple(cast("list[Event[Clean]]", events)))
+
+
+def mask_homes(text: Clean) -> Clean:
+    """Return `text` with the names of home folders replaced: `/home/alice/x` becomes `/home/user/x`."""
+    try:
+        return Clean(_home().sub(lambda match: match.group(1) + "user", text))
+    except Exception:
+        raise RightsError(_FAILED) from None
+
+
+_FAILED = (
+    "redaction failed, so nothing was stored of this text; "
+    "report it with the kind of file (never the text) and import the other transcripts without it"
+)
+
+
+class _Redactor:
+    """Redacts many strings and remembers the secrets it found."""
+
+    def __init__(self) -> None:
+        self.secrets: dict[str, str] = {}
+        """Secret → kind."""
+
+    def redact(self, text: str) -> str:
+        try:
+            try:
+                data = text.encode()
+            except UnicodeEncodeError:  # half of a pair, from a transcript cut inside an escape
+                text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+                data = text.encode()
+            redacted = self._redact_bytes(data)
+            return text if redacted is data else redacted.decode(errors="replace")
+        except Exception:
+            raise RightsError(_FAILED) from None
+
+    def repeat(self, text: str) -> str:
+        """Hide the secrets found so far, wherever they stand in `text`."""
+        for secret, kind in self.secrets.items():
+            if secret in text:
+                text = text.replace(secret, f"[REDACTED:{kind}]")
+        return text
+
+    def redact_struct(self, struct: StructT, *, again: bool = False) -> StructT:
+        """Return a copy of `struct` with every string in it redacted, but for ids and hashes of our own."""
+        changes = {}
+        for name in _text_fields(type(struct)):
+            value = getattr(struct, name)
+            new = self._redact_value(value, again)
+            if new is not value:
+                changes[name] = new
+        return msgspec.structs.replace(struct, **changes) if changes else struct
+
+    def _redact_value(self, value: Any, again: bool) -> Any:
+        if value is None or isinstance(value, _TEXTLESS):
+            return value
+        if isinstance(value, str):
+            return self.repeat(value) if again else self.redact(value)
+        if isinstance(value, msgspec.Struct):
+            return self.redact_struct(value, again=again)
+        if isinstance(value, tuple):
+            items = tuple(self._redact_value(item, again) for item in value)
+            return value if all(new is old for new, old in zip(items, value, strict=True)) else items
+        if isinstance(value, dict):
+            return {self._redact_value(key, again): self._redact_value(v, again) for key, v in value.items()}
+        raise RightsError(f"redaction does not know how to read a {type(value).__name__}; nothing was stored")
+
+    def _redact_bytes(self, data: bytes) -> bytes:
+        found = _anchors().Match(data)
+        if not found:
+            return data
+        rules = _rules()
+        for index in found:
+            if index < len(rules):
+                data = self._apply(rules[index], data)
+        if len(rules) in found:
+            data = self._redact_base64(data)
+        return data
+
+    def _apply(self, rule: _Compiled, data: bytes) -> bytes:
+        pieces = []
+        end = 0
+        group = 1 if rule.regex.groups else 0
+        for match in rule.regex.finditer(data):
+            start, stop = match.span(group)
+            secret = data[start:stop]
+            if b"[REDACTED:" in secret or not rule.rule.check(secret, data[max(0, start - 2) : start]):
+                continue
+            if len(secret) >= _SHORTEST_REPEATED:
+                self.secrets[secret.decode(errors="replace")] = rule.rule.kind
+            pieces += [data[end:start], f"[REDACTED:{rule.rule.kind}]".encode()]
+            end = stop
+        return b"".join([*pieces, data[end:]]) if pieces else data
+
+    def _redact_base64(self, data: bytes) -> bytes:
+        pieces = []
+        end = 0
+        for match in _base64_run().finditer(data):
+            start, stop = match.span()
+            decoded = _decode_base64(data[start:stop])
+            if not decoded or not _anchors().Match(decoded):
+                continue
+            inner = _Redactor()
+            if inner._redact_bytes(decoded) is decoded:
+                continue
+            kind = next(iter(inner.secrets.values()), "secret")
+            self.secrets |= inner.secrets
+            pieces += [data[end:start], f"[REDACTED:base64-{kind}]".encode()]
+            end = stop
+        return b"".join([*pieces, data[end:]]) if pieces else data
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    rule: Rule
+    regex: Any
+
+
+@cache
+def _text_fields(struct_type: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(name for name in struct_type.__struct_fields__ if name not in _OWN_FIELDS)
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1  # bytes in, bytes out: no decoding, and no byte is invalid
+    options.max_mem = _MAX_DFA_BYTES
+    options.log_errors = False
+    return options
+
+
+@cache
+def _rules() -> tuple[_Compiled, ...]:
+    return tuple(_Compiled(rule, re2.compile(rule.pattern, _options())) for rule in RULES)
+
+
+@cache
+def _anchors() -> Any:
+    """All anchors as one automaton: the indices of the rules that may match, in one pass over the text."""
+    anchors = re2.Set.SearchSet(_options())
+    for rule in RULES:
+        anchors.Add(rule.anchor)
+    anchors.Add(BASE64_RUN)
+    anchors.Compile()
+    return anchors
+
+
+@cache
+def _base64_run() -> Any:
+    return re2.compile(BASE64_RUN, _options())
+
+
+@cache
+def _home() -> Any:
+    return re2.compile(r"(/(?:home|Users)/|[A-Za-z]:\\{1,4}Users\\{1,4})[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def _decode_base64(run: bytes) -> bytes:
+    """Return the decoded bytes, or nothing where `run` is no base64."""
+    run = run.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
+    if len(run) % 4 == 1:
+        run = run[:-1]
+    try:
+        return binascii.a2b_base64(run + b"=" * (-len(run) % 4))
+    except binascii.Error:
+        return b""
