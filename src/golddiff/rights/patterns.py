@@ -222,7 +222,7 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 """Tried in this order: a provider's format names the kind better than `generic-secret` does."""
 
-BASE64_RUN = rb"[A-Za-z0-9+/_-]{32,}={0,2}"
+BASE64_RUN = rb"[A-Za-z0-9+/]{40,}={0,2}"
 """A run long enough to hold an encoded secret; it is decoded and searched again."""
 
 

@@ -11,12 +11,14 @@ Paths and names of home folders (`/home/alice`) stay in the workspace, because l
 needs them; `mask_homes` takes them out of rows that leave it as training data.
 
 Not covered: personal data such as names and mail addresses; a secret cut by a line break (PEM blocks are found),
-encrypted or compressed; a short password in prose. Redaction lowers a risk, it does not remove it.
+encrypted, compressed, or in base64 that is URL-safe or holds a binary file; a short password in prose. Redaction
+lowers a risk, it does not remove it.
 """
 
 from __future__ import annotations
 
 import binascii
+import codecs
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -165,8 +167,10 @@ class _Redactor:
         end = 0
         for match in _base64_run().finditer(data):
             start, stop = match.span()
+            if not _is_text(_decode_base64(data[start : min(stop, start + 64)])):
+                continue  # an image, a signature, a hash, a path: told by its first bytes
             decoded = _decode_base64(data[start:stop])
-            if not decoded or not _anchors().Match(decoded):
+            if not _is_text(decoded):
                 continue
             inner = _Redactor()
             if inner._redact_bytes(decoded) is decoded:
@@ -224,11 +228,19 @@ def _home() -> Any:
 
 
 def _decode_base64(run: bytes) -> bytes:
-    """Return the decoded bytes, or nothing where `run` is no base64."""
-    run = run.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
+    """Return the decoded bytes (of as much as makes whole bytes), or nothing where `run` is no base64."""
+    run = run.rstrip(b"=")
     if len(run) % 4 == 1:
         run = run[:-1]
     try:
         return binascii.a2b_base64(run + b"=" * (-len(run) % 4))
     except binascii.Error:
         return b""
+
+
+def _is_text(decoded: bytes) -> bool:
+    """UTF-8 but for a character cut at the end. Random bytes fail this within the first few."""
+    try:
+        return bool(decoded) and codecs.utf_8_decode(decoded, "strict", False) is not None
+    except UnicodeDecodeError:
+        return False
