@@ -43,7 +43,7 @@ def _token_like(secret: bytes, before: bytes) -> bool:
     digits = sum(48 <= byte <= 57 for byte in secret)
     letters = sum(65 <= byte <= 90 or 97 <= byte <= 122 for byte in secret)
     mixed_case = secret != secret.lower() and secret != secret.upper()
-    if letters < 3 or (digits < 2 and not (mixed_case and len(secret) >= 32)):
+    if letters < 3 or (digits < 2 and not (mixed_case and (digits or len(secret) >= 32))):
         return False
     for separator in b"-_./:":
         secret = secret.replace(bytes([separator]), b" ")
@@ -107,6 +107,7 @@ _TOKEN = rb"[A-Za-z0-9_-]"
 _QUOTE = rb"\\*[\"'`]"
 _ASSIGN = rb"\\*[\"'`]?\]?\s{0,4}(?::=|=>|==|[:=,>])\s{0,4}"
 _SEP = rb"(?:\\+[nrt]|[\s\"'`+,>|*#\\-])"
+_LAST_SEP = rb"(?:\\+[nrt]|[\s\"'`+,>|*#\\]){1,60}-?"
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -115,7 +116,7 @@ RULES: tuple[Rule, ...] = (
         rb"(-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
         rb"(?:" + _SEP + rb"{1,60}(?:Proc-Type|DEK-Info|Version|Comment|Key-ID)[^\n\\]{1,100}){0,4}"
         rb"(?:" + _SEP + rb"{1,60}[A-Za-z0-9+/]{20,}={0,2})+"
-        rb"(?:" + _SEP + rb"{1,60}=?[A-Za-z0-9+/]{1,19}={0,2})?"
+        rb"(?:" + _LAST_SEP + rb"=?[A-Za-z0-9+/]{1,19}={0,2})?"
         rb"(?:" + _SEP + rb"{0,60}-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----)?)",
         lambda secret, before: True,
     ),

@@ -140,7 +140,7 @@ class _Redactor:
         if not found:
             return data
         rules = _rules()
-        for index in found:
+        for index in sorted(found):  # the order of the rules is their rank
             if index < len(rules):
                 data = self._apply(rules[index], data)
         if len(rules) in found:
