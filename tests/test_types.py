@@ -36,7 +36,12 @@ def test_an_event_travels_through_json_unchanged() -> None:
     assert msgspec.json.decode(msgspec.json.encode(event), type=Event[Clean]) == event
 
 
-def test_every_record_says_what_it_is() -> None:
+def test_every_record_and_every_field_says_what_it_is() -> None:
     for node in ast.parse(inspect.getsource(types)).body:
-        if isinstance(node, ast.ClassDef):
-            assert ast.get_docstring(node), node.name
+        if not isinstance(node, ast.ClassDef):
+            continue
+        assert ast.get_docstring(node), node.name
+        for field, following in zip(node.body, [*node.body[1:], None], strict=True):
+            if isinstance(field, ast.AnnAssign) and ast.unparse(field.target) != "__test__":
+                documented = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+                assert documented, f"{node.name}.{ast.unparse(field.target)}"

@@ -77,9 +77,13 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of one model call, as the provider counted them."""
 
     input_tokens: int = 0
+    """Prompt tokens that no cache served."""
     output_tokens: int = 0
+    """Generated tokens, reasoning included."""
     cache_read_tokens: int = 0
+    """Prompt tokens served from the provider's cache."""
     cache_write_tokens: int = 0
+    """Prompt tokens written to the provider's cache."""
 
 
 class TestRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,9 +94,13 @@ class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     framework: str
     """`pytest`, `unittest`, `go test` or another runner's name."""
     passed: int | None = None
+    """Tests that passed."""
     failed: int | None = None
+    """Tests that failed."""
     skipped: int | None = None
+    """Tests that were skipped."""
     errors: int | None = None
+    """Tests that could not run."""
     success: bool | None = None
     """Whether the run was green; None where neither output nor exit code says."""
 
@@ -101,7 +109,9 @@ class Replacement(msgspec.Struct, Generic[TextT], frozen=True):
     """One search-and-replace step of an edit."""
 
     old: TextT
+    """Text to find."""
     new: TextT
+    """Text to put in its place."""
     every: bool = False
     """Replace every occurrence instead of the only one."""
 
@@ -120,6 +130,7 @@ class FileEdit(msgspec.Struct, Generic[TextT], frozen=True, kw_only=True):
     after: TextT | None = None
     """Whole file after, where the transcript holds it or a whole-file write states it."""
     replacements: tuple[Replacement[TextT], ...] = ()
+    """Steps in order, where the tool replaces text."""
     hunks: TextT | None = None
     """Unified-diff hunks (`@@` and body) where the transcript gives those; may lack line numbers."""
     user_modified: bool = False
@@ -132,9 +143,11 @@ class Event(Record, Generic[TextT], frozen=True, kw_only=True):
     """One thing that happened in a session, in order."""
 
     session_id: str
+    """Session it belongs to."""
     sequence: int
     """Position in the session, from 0, without gaps."""
     kind: EventKind
+    """What happened."""
     at: datetime | None = None
     """UTC; None where the format does not say."""
     agent: str | None = None
@@ -142,7 +155,9 @@ class Event(Record, Generic[TextT], frozen=True, kw_only=True):
     text: TextT | None = None
     """Prompt, assistant text, tool result or command output."""
     model: str | None = None
+    """Model that answered, for model calls and what follows from them."""
     usage: Usage | None = None
+    """Tokens of this model call."""
     tool: str | None = None
     """Tool name as the client calls it."""
     call_id: str | None = None
@@ -150,11 +165,15 @@ class Event(Record, Generic[TextT], frozen=True, kw_only=True):
     arguments: TextT | None = None
     """Tool arguments as JSON, for calls that are neither edit nor command."""
     edit: FileEdit[TextT] | None = None
+    """The file change, for edits."""
     command: TextT | None = None
+    """Shell command as given to the tool."""
     exit_code: int | None = None
     """None where the transcript does not say."""
     tests: TestRun | None = None
+    """What the command reported, where it ran tests."""
     is_error: bool = False
+    """The tool or the provider reported a failure."""
 
 
 class Session(Record, Generic[TextT], frozen=True, kw_only=True):
@@ -167,15 +186,21 @@ class Session(Record, Generic[TextT], frozen=True, kw_only=True):
     parent_id: str | None = None
     """Session that started this one as a sub-agent, where it is a session of its own."""
     agent_version: str | None = None
+    """Version of the client that wrote the transcript."""
     models: tuple[str, ...] = ()
     """Models in order of first use, without synthetic ones."""
     cwd: TextT | None = None
+    """Working directory at the start, home folder abbreviated."""
     repository_url: TextT | None = None
+    """Remote of the repository, where the format says."""
     branch: TextT | None = None
+    """Branch at the start, where the format says."""
     base_commit: str | None = None
     """Commit checked out when it began, where the format says."""
     started_at: datetime | None = None
+    """UTC, of its first event that has a time."""
     ended_at: datetime | None = None
+    """UTC, of its last event that has a time."""
     source_path: TextT | None = None
     """File it was last read from."""
     record_hashes: tuple[str, ...] = ()
@@ -192,7 +217,9 @@ class Transcript(msgspec.Struct, Generic[TextT], frozen=True):
     """A session with its events in order."""
 
     session: Session[TextT]
+    """The header."""
     events: tuple[Event[TextT], ...]
+    """Everything that happened, in order."""
 
 
 RawSession: TypeAlias = Transcript[str]
@@ -237,7 +264,9 @@ class Repository(Record, frozen=True, kw_only=True):
     """A git repository that sessions worked in."""
 
     name: str
+    """Folder or remote name, for people."""
     url: Clean | None = None
+    """Remote that it was cloned from, without credentials."""
     licence: str | None = None
     """SPDX id; None where no licence was recognised (then nothing in it is trainable)."""
     licence_source: Clean | None = None
@@ -248,34 +277,50 @@ class Commit(Record, frozen=True, kw_only=True):
     """Facts of one commit; `id` is derived from repository and SHA."""
 
     repository_id: str
+    """Repository that holds it."""
     sha: str
+    """Full SHA."""
     parents: tuple[str, ...] = ()
+    """SHAs of its parents, the first parent first."""
     committed_at: datetime
+    """Committer date in UTC."""
     authored_at: datetime | None = None
+    """Author date in UTC."""
     subject: Clean
+    """First line of its message."""
     paths: tuple[str, ...] = ()
+    """Paths it changes against its first parent."""
     on_default_branch: bool | None = None
+    """Whether the default branch holds it; None where there is no such branch."""
 
 
 class Attempt(Record, frozen=True, kw_only=True):
     """The state of the files when the agent yields back to the user."""
 
     session_id: str
+    """Session it belongs to."""
     index: int
     """From 0, in order."""
     first_event: int
+    """Sequence number of its first event."""
     last_event: int
     """Inclusive range of event sequence numbers."""
     ended_by: str
     """`prompt` (the user answered), `interruption`, `rejection` or `end`."""
     ended_at: datetime | None = None
+    """UTC, of its last event that has a time."""
     patch: Clean
     """Unified diff against the session's base, over the paths touched so far."""
     paths: tuple[str, ...] = ()
+    """Paths that differ from the base, sorted."""
     added_lines: int = 0
+    """Added lines of `patch`."""
     removed_lines: int = 0
+    """Removed lines of `patch`."""
     tests: tuple[TestRun, ...] = ()
+    """Test runs that happened during it, in order."""
     fate: AttemptFate = AttemptFate.UNKNOWN
+    """What became of it."""
     distance: float | None = None
     """Share of its added lines that the gold diff does not hold, 0 to 1; None where the outcome is unknown."""
 
@@ -288,56 +333,76 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     weight: float
     """Contribution to the log-odds of the link."""
     detail: Clean
+    """What was seen, in words."""
 
 
 class CommitLink(msgspec.Struct, frozen=True, kw_only=True):
     """A session's share in a commit."""
 
     sha: str
+    """Full SHA of the commit."""
     confidence: float
     """Estimated probability that the link is right, 0 to 1."""
     evidence: tuple[Evidence, ...] = ()
+    """Every reason, for and against."""
     lines_shared: int = 0
     """Added lines of the commit that the session wrote."""
     lines_total: int = 0
     """Added lines of the commit."""
     on_default_branch: bool | None = None
+    """Whether the default branch holds it; None where there is no such branch."""
 
 
 class HunkFate(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the lines that the session wrote last in one hunk of one file."""
 
     path: str
+    """File below the repository."""
     start_line: int
     """First line in the session's final state of the file, from 1."""
     fate: LineFate
+    """What became of most of its lines."""
     kept: int = 0
+    """Lines found unchanged."""
     revised: int = 0
+    """Lines found changed."""
     dropped: int = 0
+    """Lines not found."""
     model: str | None = None
+    """Model that wrote it."""
     tool: str | None = None
+    """Tool that wrote it."""
     reason: str | None = None
+    """Why, where there is something to say."""
 
 
 class Outcome(Record, frozen=True, kw_only=True):
     """What the user kept of one session in one repository; `id` is derived from both."""
 
     session_id: str
+    """Session that this is the outcome of."""
     repository_id: str
+    """Repository that it was looked for in."""
     state: SessionState
+    """What the user did with the work."""
     confidence: float
     """Estimated probability that `state` is right, 0 to 1."""
     commits: tuple[CommitLink, ...] = ()
+    """Commits that hold its work, most confident first."""
     base: str | None = None
     """Commit that `gold_patch` applies to."""
     gold_patch: Clean
     """Base → finally accepted state, limited to what the session is responsible for; empty if nothing."""
     hunks: tuple[HunkFate, ...] = ()
+    """Fate of each hunk of the session's final state."""
     written_lines: int = 0
     """Non-blank lines in the session's final state that it added; kept + revised + dropped where known."""
     kept_lines: int = 0
+    """Of `written_lines`, those found unchanged in the accepted state."""
     revised_lines: int = 0
+    """Of `written_lines`, those found changed."""
     dropped_lines: int = 0
+    """Of `written_lines`, those not found."""
     reasons: tuple[str, ...] = ()
     """Signals behind `state`, in words."""
     method: str
@@ -354,6 +419,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     use: str
     """`train` or `evaluate`."""
     permitted: bool
+    """True only where every gate says yes."""
     reasons: tuple[str, ...]
     """`gate: decision (detail)` for terms, licence and consent, the refusing ones first."""
     policy: str
@@ -366,13 +432,21 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     written_by: str
     """`agent` (a model proposed it), `human` (a person's commit) or `simulated` (a scripted teacher)."""
     provider: str | None = None
+    """Provider of the model, as named in the terms file."""
     model: str | None = None
+    """Model name as recorded."""
     repository_id: str | None = None
+    """Repository that the row's code comes from."""
     licence: str | None = None
+    """SPDX id of that code."""
     session_id: str | None = None
+    """Session it comes from."""
     outcome_id: str | None = None
+    """Outcome it comes from."""
     commit: str | None = None
+    """SHA of the commit that accepted it."""
     subject: str | None = None
+    """Whose data it is: the opaque id of the session."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -392,17 +466,23 @@ class Example(Record, frozen=True, kw_only=True):
     kind: str
     """`accepted`, `attempt` (the first attempt of the same row), `history` or a study's own kind."""
     instruction: Clean
+    """What the user asked for, or the commit's subject."""
     path: str
+    """POSIX path of the file below its repository."""
     start_line: int
     """First line of the window in the file before, from 1."""
     before: Clean
+    """Text of the window before the change, with its line ends."""
     after: Clean
+    """Text of the window that was accepted."""
     at: datetime
     """When the change was accepted; the split is by this time."""
     provenance: Provenance
+    """Who wrote it, under which terms, from which session or commit."""
     verdict: Verdict | None = None
     """A row without a verdict stops the build."""
     check: Check | None = None
+    """Executed test; None where the row has none."""
     family: str | None = None
     """Task family, for stratified reports."""
     split: str | None = None
@@ -413,6 +493,7 @@ class Dataset(Record, frozen=True, kw_only=True):
     """A built dataset; `id` is derived from its rows and their split."""
 
     name: str
+    """Name that the operator gave."""
     rows: dict[str, int]
     """Rows by split."""
     dropped: dict[str, int]
@@ -422,49 +503,71 @@ class Dataset(Record, frozen=True, kw_only=True):
     folder: str
     """Folder below the workspace: `<split>.parquet`, `manifest.json`, `README.md`."""
     content_hash: str
+    """BLAKE2b-256 over the rows, their order and their split."""
     config: dict[str, str | int | float | bool | None]
+    """Settings of the build, as given."""
     created_at: datetime
+    """UTC."""
 
 
 class Checkpoint(Record, frozen=True, kw_only=True):
     """Trained weights; `id` is derived from the weights and what made them."""
 
     base_model: str
+    """Hugging Face id, local folder or checkpoint it was trained from."""
     base_licence: str | None
+    """SPDX id of the base model; None where unknown."""
     dataset_id: str | None
+    """Dataset it was trained on."""
     recipe: str
+    """Name of the recipe, `r1` and so on."""
     config: dict[str, str | int | float | bool | None]
+    """Settings of the recipe, as used."""
     seed: int
+    """Seed of data order and initialisation."""
     code_version: str
+    """golddiff's version, with the git commit where it ran from a checkout."""
     folder: str
     """Folder below the workspace: `model.safetensors`, tokenizer, `manifest.json`, `losses.json`."""
     weights_hash: str
     """SHA-256 of `model.safetensors`."""
     trained_tokens: int
+    """Tokens seen in training, padding not counted."""
     final_loss: float | None
+    """Mean loss of the last steps, nats per completion token."""
     created_at: datetime
+    """UTC."""
 
 
 class Score(Record, frozen=True, kw_only=True):
     """How one arm did on one task. `unscored` says why there is no score; that is never a 0."""
 
     run_id: str
+    """Evaluation run it belongs to."""
     example_id: str
+    """Task."""
     arm: str
+    """Arm."""
     metrics: dict[str, float] = {}
+    """Metric name → value."""
     prediction: Clean | None = None
+    """What the model answered."""
     unscored: str | None = None
+    """Why there is no score; None where there is one."""
 
 
 class EvaluationRun(Record, frozen=True, kw_only=True):
     """One evaluation: which arms ran on which dataset, under which harness."""
 
     dataset_id: str
+    """Dataset whose test split was used."""
     arms: dict[str, str]
     """Arm name → checkpoint id or model name."""
     harness: str
     """Name and version of tasks, prompts and scoring; runs of different harnesses are not compared."""
     summary: dict[str, float | int | str | None]
+    """Headline numbers of the report."""
     report: str | None = None
     """Report file below the workspace."""
     created_at: datetime
+    """UTC."""
