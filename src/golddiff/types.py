@@ -426,6 +426,24 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Version of the policy and of the provider-terms file."""
 
 
+class Grant(Record, frozen=True, kw_only=True):
+    """A written permission, or its withdrawal, as the operator recorded it. Append-only: the latest one counts."""
+
+    gate: str
+    """`terms`, `licence` or `consent`."""
+    applies_to: str
+    """terms: model or provider; licence: repository id or name; consent: subject, session id, or `*` for everyone."""
+    granted: bool
+    """False withdraws."""
+    states: str | None = None
+    """licence: the SPDX id that holds."""
+    by: Clean
+    """Who gave it."""
+    document: Clean
+    """Where it is written: a file, a contract, a message."""
+    recorded_at: datetime
+
+
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """Where a row comes from: what `rights` decides on and what erasure follows."""
 
@@ -453,7 +471,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """An executed test of one row, run in the sandbox and judged outside it."""
 
     program: Clean
-    """Python program; reads the candidate text from the file named by argv[1], prints one JSON value."""
+    """Python program; reads the candidate text from the file named by argv[1], prints one JSON value and falls
+    off its end: one that exits in any other way did not finish (`sandbox.contract`). Standard library only."""
     expected: Clean
     """JSON that the program's output must equal; compared in the trusted parent."""
     executes: bool = True

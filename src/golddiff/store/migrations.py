@@ -57,7 +57,13 @@ def _m0001_first_shape(connection: apsw.Connection) -> None:
     connection.execute(_V1)
 
 
-MIGRATIONS: list[Callable[[apsw.Connection], None]] = [_m0001_first_shape]
+def _m0002_grants(connection: apsw.Connection) -> None:
+    connection.execute("CREATE TABLE grants (id TEXT PRIMARY KEY, gate, applies_to, body BLOB NOT NULL)")
+    connection.execute("CREATE INDEX grants_gate ON grants (gate)")
+    connection.execute("CREATE INDEX grants_applies_to ON grants (applies_to)")
+
+
+MIGRATIONS: list[Callable[[apsw.Connection], None]] = [_m0001_first_shape, _m0002_grants]
 
 
 def migrate(connection: apsw.Connection) -> None:

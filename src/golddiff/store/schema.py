@@ -22,6 +22,7 @@ from golddiff.types import (
     EvaluationRun,
     Event,
     Example,
+    Grant,
     Outcome,
     Repository,
     Score,
@@ -53,6 +54,7 @@ TABLES: dict[type, Table] = {
     Checkpoint: Table("checkpoints", Checkpoint, ("base_model", "dataset_id")),
     EvaluationRun: Table("evaluation_runs", EvaluationRun, ("dataset_id",)),
     Score: Table("scores", Score, ("run_id", "example_id", "arm")),
+    Grant: Table("grants", Grant, ("gate", "applies_to")),
 }
 
 
