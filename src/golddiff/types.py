@@ -434,7 +434,7 @@ class Grant(Record, frozen=True, kw_only=True):
     applies_to: str
     """terms: model or provider; licence: repository id or name; consent: subject, session id, or `*` for everyone."""
     granted: bool
-    """False withdraws."""
+    """False withdraws an earlier one."""
     states: str | None = None
     """licence: the SPDX id that holds."""
     by: Clean
@@ -442,6 +442,7 @@ class Grant(Record, frozen=True, kw_only=True):
     document: Clean
     """Where it is written: a file, a contract, a message."""
     recorded_at: datetime
+    """UTC, when it was recorded here."""
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
