@@ -27,19 +27,20 @@ _MAX_MISSING_SHARE = 0.03
 _MAX_ADDED_WORDS = 30
 """Words beyond the licence's own: a title, names of holders, a contact line."""
 
-_WEIGHTY_WORDS = frozenset(
-    "ai artificial intelligence machine learning train training trained model models llm dataset datasets scraping "
-    "commercial noncommercial however except unless additionally additional rider restriction restrictions restricted "
-    "prohibited forbidden military ethical commons not without may must shall prior written".split()
-)
+_WEIGHTY_WORDS = frozenset({
+    "ai", "artificial", "intelligence", "machine", "learning", "train", "training", "trained", "model",
+    "models", "llm", "dataset", "datasets", "scraping", "commercial", "noncommercial", "however", "except",
+    "unless", "additionally", "additional", "rider", "restriction", "restrictions", "restricted", "prohibited",
+    "forbidden", "military", "ethical", "commons", "not", "without", "may", "must", "shall", "prior", "written",
+})  # fmt: skip
 """Words that can change what a licence permits: not one of them may be added."""
 
 _LICENCE_FILE = re.compile(r"(?i)^(un)?licen[cs]es?([-._].*)?$|^copying([-._].*)?$")
 
-PERMISSIVE = frozenset(
-    "0BSD Apache-2.0 BSD-2-Clause BSD-3-Clause BSL-1.0 BlueOak-1.0.0 CC0-1.0 HPND ISC MIT MIT-0 MIT-CMU NCSA PSF-2.0 "
-    "PostgreSQL Python-2.0 Unlicense Zlib".split()
-)
+PERMISSIVE = frozenset({
+    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "BlueOak-1.0.0", "CC0-1.0", "HPND", "ISC",
+    "MIT", "MIT-0", "MIT-CMU", "NCSA", "PSF-2.0", "PostgreSQL", "Python-2.0", "Unlicense", "Zlib",
+})  # fmt: skip
 """SPDX ids whose conditions are notices only."""
 
 _OTHERS = (
@@ -106,7 +107,9 @@ def detect(files: Mapping[str, str]) -> Detected:
         return Detected(None, None)
     found = {path: recognise(text) for path, text in texts.items()}
     source = ", ".join(texts)
-    named = {path for path in texts if re.search(r"(?i)mit|apache|bsd|unlicense|zlib|isc", PurePosixPath(path).name[7:])}
+    named = {
+        path for path in texts if re.search(r"(?i)mit|apache|bsd|unlicense|zlib|isc", PurePosixPath(path).name[7:])
+    }
     if named and all(found[path] for path in named):
         return Detected(" OR ".join(sorted({found[path] or "" for path in named})), source)
     ids = sorted({spdx for spdx in found.values() if spdx})
@@ -148,7 +151,9 @@ def _all_permit(ids: list[str]) -> LicenceReading:
     for spdx in ids:
         name = re.split(r"\s+WITH\s+", spdx.strip("() "))[0]  # exceptions only permit more
         if name not in PERMISSIVE:
-            reason = next((why for prefix, why in _OTHERS if name.startswith(prefix)), "not in the table of permissive licences")
+            reason = next(
+                (why for prefix, why in _OTHERS if name.startswith(prefix)), "not in the table of permissive licences"
+            )
             return LicenceReading(False, f"{name}: {reason}")
     return LicenceReading(True, f"{' AND '.join(ids)}: permissive, notices kept in the dataset card")
 
