@@ -135,7 +135,7 @@ class Store:
             return record
         raise InputError(f"no {kind.__name__.lower()} with id {record_id}: `golddiff show` lists what there is.")
 
-    def find(self, kind: type[RecordT], **where: str | int | None) -> Iterator[RecordT]:
+    def find(self, kind: type[RecordT], /, **where: str | int | None) -> Iterator[RecordT]:
         """Yield records whose columns equal `where` (see `schema.TABLES`), in order of insertion."""
         table = TABLES[kind]
         if unknown := where.keys() - {"id", *table.columns}:
@@ -147,7 +147,7 @@ class Store:
             for (body,) in self._connection.execute(sql, tuple(where.values())):
                 yield codec.decode(body, table.decode_type, self._blob)
 
-    def count(self, kind: type[Record], **where: str | int | None) -> int:
+    def count(self, kind: type[Record], /, **where: str | int | None) -> int:
         """Number of records that `find` would yield."""
         condition = " AND ".join(f"{column} IS ?" for column in where) or "1"
         sql = f"SELECT count(*) FROM {TABLES[kind].name} WHERE {condition}"
