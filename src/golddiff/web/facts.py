@@ -1,0 +1,244 @@
+"""One session's part in a report: what it wrote, what became of it, what it cost. Pure data, made once per session.
+
+How it fits: `read` asks the store only for what a report needs (headers, prompts, counts, attempts, outcomes),
+never for every event; `of_session` is the pure part. Titles are transcripts' own words and therefore untrusted:
+they leave here on one line, without control or direction-changing characters; renderers still escape them.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+import msgspec
+from pygments.lexers import find_lexer_class_for_filename
+
+from golddiff.store import Store
+from golddiff.types import (
+    Attempt,
+    AttemptFate,
+    Clean,
+    Event,
+    EventKind,
+    HunkFate,
+    Outcome,
+    Session,
+    SessionState,
+    Usage,
+)
+
+TITLE_CHARS = 80
+_PLAIN_NAMES = {"Text only": "Text", "Transact-SQL": "SQL"}
+NOT_LINKED = "not linked"
+"""State of a session that no outcome has been made for; its lines are not counted."""
+
+
+class Lines(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines that the agent wrote and what became of them. `written` also counts those whose fate is unknown."""
+
+    written: int = 0
+    kept: int = 0
+    revised: int = 0
+    dropped: int = 0
+
+    @property
+    def known(self) -> int:
+        """Lines whose fate is known: the denominator of every share."""
+        return self.kept + self.revised + self.dropped
+
+    @property
+    def unknown(self) -> int:
+        """Lines whose fate is not known."""
+        return max(0, self.written - self.known)
+
+    def __add__(self, other: Lines) -> Lines:
+        return Lines(
+            written=self.written + other.written,
+            kept=self.kept + other.kept,
+            revised=self.revised + other.revised,
+            dropped=self.dropped + other.dropped,
+        )
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines of one session by who wrote them, with what, and in which language."""
+
+    model: str
+    tool: str
+    language: str
+    lines: Lines
+
+
+class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a report says about one session."""
+
+    id: str
+    cluster: str
+    """The session that started it, or itself: the unit of resampling."""
+    title: str
+    """First prompt, shortened."""
+    agent: str
+    """Client that it ran in: the importer's name."""
+    models: tuple[str, ...]
+    started_at: datetime | None
+    minutes: float | None
+    """From first to last record, idle time included."""
+    prompts: int
+    attempts: dict[str, int]
+    """Attempts by fate."""
+    rejections: int
+    interruptions: int
+    usage: Usage
+    state: str
+    """A value of `SessionState`, or `not linked`."""
+    confidence: float | None
+    commits: tuple[str, ...]
+    lines: Lines
+    cells: tuple[Cell, ...] = ()
+
+    @property
+    def output_tokens(self) -> int:
+        """Tokens that models generated."""
+        return self.usage.output_tokens
+
+    @property
+    def input_tokens(self) -> int:
+        """Tokens that models read, from caches too."""
+        return self.usage.input_tokens + self.usage.cache_read_tokens + self.usage.cache_write_tokens
+
+
+def read(
+    store: Store, repository_ids: Iterable[str] | None = None, progress: Callable[[int], None] | None = None
+) -> list[SessionFacts]:
+    """Return the facts of every session, or of those not known to belong to another repository.
+
+    `progress` is called with the number of sessions read so far.
+    """
+    wanted = None if repository_ids is None else set(repository_ids)
+    facts = []
+    for number, session in enumerate(store.sessions(), 1):
+        outcomes = list(store.find(Outcome, session_id=session.id))
+        chosen = [item for item in outcomes if wanted is None or item.repository_id in wanted]
+        if chosen or not outcomes:
+            facts.append(
+                of_session(
+                    session,
+                    prompts=tuple(store.find(Event, session_id=session.id, kind=EventKind.PROMPT)),
+                    rejections=store.count(Event, session_id=session.id, kind=EventKind.REJECTION),
+                    interruptions=store.count(Event, session_id=session.id, kind=EventKind.INTERRUPTION),
+                    attempts=tuple(store.find(Attempt, session_id=session.id)),
+                    outcomes=chosen,
+                )
+            )
+        if progress is not None:
+            progress(number)
+    return facts
+
+
+def of_session(
+    session: Session[Clean],
+    *,
+    prompts: Sequence[Event[Clean]],
+    attempts: Sequence[Attempt],
+    outcomes: Sequence[Outcome],
+    rejections: int = 0,
+    interruptions: int = 0,
+) -> SessionFacts:
+    """Join what is known about one session; a session with several outcomes worked in several repositories."""
+    spans = (session.started_at, session.ended_at)
+    state, confidence = _state(outcomes)
+    return SessionFacts(
+        id=session.id,
+        cluster=session.parent_id or session.id,
+        title=shorten(next((event.text for event in prompts if event.text), "")) or "(no prompt)",
+        agent=session.source,
+        models=session.models,
+        started_at=spans[0],
+        minutes=(spans[1] - spans[0]).total_seconds() / 60 if spans[0] and spans[1] else None,
+        prompts=sum(1 for event in prompts if event.agent is None),
+        attempts=dict(Counter(str(attempt.fate.value) for attempt in attempts)),
+        rejections=rejections,
+        interruptions=interruptions,
+        usage=session.usage,
+        state=state,
+        confidence=confidence,
+        commits=tuple(dict.fromkeys(link.sha for outcome in outcomes for link in outcome.commits)),
+        lines=sum((lines_of(outcome) for outcome in outcomes), Lines()),
+        cells=tuple(cell for outcome in outcomes for cell in _cells(session, outcome)),
+    )
+
+
+def lines_of(outcome: Outcome) -> Lines:
+    """Return the outcome's line counts; where it is unknown, every line is."""
+    if outcome.state is SessionState.UNKNOWN:
+        return Lines(written=outcome.written_lines)
+    known = outcome.kept_lines + outcome.revised_lines + outcome.dropped_lines
+    return Lines(
+        written=max(outcome.written_lines, known),
+        kept=outcome.kept_lines,
+        revised=outcome.revised_lines,
+        dropped=outcome.dropped_lines,
+    )
+
+
+def _state(outcomes: Sequence[Outcome]) -> tuple[str, float | None]:
+    """State of the outcome that holds most lines: what the session was mainly about."""
+    if not outcomes:
+        return NOT_LINKED, None
+    main = max(outcomes, key=lambda item: (item.written_lines, item.confidence))
+    return main.state.value, main.confidence
+
+
+def _cells(session: Session[Clean], outcome: Outcome) -> list[Cell]:
+    """Lines of an outcome by model, tool and language; lines that no hunk accounts for go to `unknown`."""
+    only_model = session.models[0] if len(session.models) == 1 else None
+    known = outcome.state is not SessionState.UNKNOWN
+    sums: dict[tuple[str, str, str], Lines] = {}
+    for hunk in outcome.hunks:
+        key = (hunk.model or only_model or "unknown", hunk.tool or "unknown", language(hunk.path))
+        sums[key] = sums.get(key, Lines()) + _hunk_lines(hunk, known)
+    rest = lines_of(outcome).written - sum(lines.written for lines in sums.values())
+    if rest > 0:
+        key = (only_model or "unknown", "unknown", "unknown")
+        sums[key] = sums.get(key, Lines()) + Lines(written=rest)
+    return [Cell(model=key[0], tool=key[1], language=key[2], lines=lines) for key, lines in sums.items()]
+
+
+def _hunk_lines(hunk: HunkFate, known: bool) -> Lines:
+    written = hunk.kept + hunk.revised + hunk.dropped
+    if not known:
+        return Lines(written=written)
+    return Lines(written=written, kept=hunk.kept, revised=hunk.revised, dropped=hunk.dropped)
+
+
+def attempt_totals(facts: Iterable[SessionFacts]) -> dict[str, int]:
+    """Attempts by fate, over sessions, in the order of the outcome table."""
+    totals: Counter[str] = Counter()
+    for fact in facts:
+        totals.update(fact.attempts)
+    return {fate.value: totals[fate.value] for fate in AttemptFate}
+
+
+@lru_cache(maxsize=16_384)
+def language(path: str) -> str:
+    """Name the language of a file by its name, as Pygments does; `other` where it knows none."""
+    name = PurePosixPath(path).name
+    if name in ("go.mod", "go.sum"):
+        return "Go"  # Pygments takes them for Modula-2
+    lexer = find_lexer_class_for_filename(name)
+    return "other" if lexer is None else _PLAIN_NAMES.get(str(lexer.name), str(lexer.name))
+
+
+def shorten(text: str, limit: int = TITLE_CHARS) -> str:
+    """Put text on one line of at most `limit` characters, without control, format or private characters."""
+    visible = "".join(
+        " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
+        for character in text[: limit * 8]
+        if unicodedata.category(character) not in ("Cf", "Cs", "Co", "Cn")
+    )
+    line = " ".join(visible.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

@@ -1,0 +1,157 @@
+"""The page's interactive plots as plain Plotly figure dictionaries; tests hold them to Plotly's own schema.
+
+Colours are names of the page's CSS variables (`--kept`, …), filled in by the page's script, so that the plots
+follow the reader's light or dark setting and printing. Plotly reads a small HTML dialect in labels, so text from
+transcripts is escaped here.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+from golddiff.types import SessionState
+from golddiff.web import words
+from golddiff.web.facts import SessionFacts
+from golddiff.web.summary import Report
+
+Figure = dict[str, Any]
+
+_STATES = (
+    ("accepted or revised", (SessionState.ACCEPTED, SessionState.REVISED), "--kept"),
+    ("rejected or abandoned", (SessionState.REJECTED, SessionState.ABANDONED), "--dropped"),
+    ("unknown", (SessionState.UNKNOWN,), "--unknown"),
+)
+
+
+def figures(report: Report) -> dict[str, Figure]:
+    """Return the plots that this report has data for, by the id of their place on the page."""
+    found = {
+        "plot-time": over_time(report.sessions),
+        "plot-attempts": by_attempts(report.sessions),
+        "plot-waste": waste(report),
+    }
+    return {name: figure for name, figure in found.items() if figure["data"]}
+
+
+def over_time(sessions: Sequence[SessionFacts]) -> Figure:
+    """Every session of known outcome: when it began, what share of its lines was kept, how many there were."""
+    dated = [item for item in sessions if item.started_at is not None and item.lines.known]
+    largest = max((item.lines.known for item in dated), default=1)
+    data = []
+    for name, states, colour in _STATES[:2]:
+        chosen = [item for item in dated if item.state in states]
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": name,
+                "x": [item.started_at.isoformat() for item in chosen if item.started_at],
+                "y": [100 * item.lines.kept / item.lines.known for item in chosen],
+                "customdata": [[_label(item), item.lines.kept, item.lines.known] for item in chosen],
+                "hovertemplate": "<b>%{customdata[0]}</b><br>%{x|%d %b %Y %H:%M}<br>"
+                "%{customdata[1]} of %{customdata[2]} lines kept<extra></extra>",
+                "marker": {
+                    "size": [item.lines.known for item in chosen],
+                    "sizemode": "area",
+                    "sizeref": 2 * largest / 34**2,
+                    "sizemin": 4,
+                    "color": colour,
+                    "opacity": 0.75,
+                    "line": {"color": "--paper", "width": 1},
+                },
+            }
+        )
+    layout = _layout(330, y={"title": {"text": "lines kept, %"}, "range": [-6, 106], "dtick": 25})
+    return {"data": [trace for trace in data if trace["x"]], "layout": layout}
+
+
+def by_attempts(sessions: Sequence[SessionFacts]) -> Figure:
+    """How many attempts sessions took, by how they ended; ten and more are one bar."""
+    data = []
+    labels = [*(str(number) for number in range(1, 10)), "10+"]
+    for name, states, colour in _STATES:
+        counts = [0] * len(labels)
+        for item in sessions:
+            attempts = sum(item.attempts.values())
+            if attempts and item.state in states:
+                counts[min(attempts, 10) - 1] += 1
+        if any(counts):
+            data.append(
+                {
+                    "type": "bar",
+                    "name": name,
+                    "x": labels,
+                    "y": counts,
+                    "marker": {"color": colour},
+                    "hovertemplate": f"%{{x}} attempts<br>%{{y}} sessions, {name}<extra></extra>",
+                }
+            )
+    layout = _layout(
+        300,
+        x={"title": {"text": "attempts"}, "type": "category", "categoryarray": labels, "categoryorder": "array"},
+        y={"title": {"text": "sessions"}, "rangemode": "tozero", "tickformat": "d"},
+    )
+    return {"data": data, "layout": layout | {"barmode": "stack", "bargap": 0.25}}
+
+
+def waste(report: Report) -> Figure:
+    """The sessions with the largest waste: their lines by fate, largest on top."""
+    rows = [row.session for row in reversed(report.waste)]
+    parts = (("kept", "--kept"), ("revised", "--revised"), ("dropped", "--dropped"), ("unknown", "--unknown"))
+    data = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": name,
+            "y": [words.abbreviation(item.id) for item in rows],
+            "x": [getattr(item.lines, name) for item in rows],
+            "customdata": [[_label(item), words.tokens(item.output_tokens)] for item in rows],
+            "marker": {"color": colour},
+            "hovertemplate": f"<b>%{{customdata[0]}}</b><br>%{{x}} lines {name}<br>"
+            "%{customdata[1]} tokens written<extra></extra>",
+        }
+        for name, colour in parts
+        if any(getattr(item.lines, name) for item in rows)
+    ]
+    layout = _layout(
+        110 + 30 * len(rows),
+        x={"title": {"text": "lines written"}, "rangemode": "tozero"},
+        y={"type": "category", "automargin": True, "tickfont": {"family": "ui-monospace, monospace", "size": 11}},
+    )
+    return {"data": data if rows else [], "layout": layout | {"barmode": "stack", "bargap": 0.3}}
+
+
+def _label(session: SessionFacts) -> str:
+    return html.escape(session.title)
+
+
+def _layout(height: int, x: Figure | None = None, y: Figure | None = None) -> Figure:
+    soft = {"color": "--soft"}
+    axis = {
+        "gridcolor": "--line",
+        "linecolor": "--line",
+        "zeroline": False,
+        "fixedrange": True,
+        "tickfont": soft,
+        "title": {"font": {"color": "--soft", "size": 12}},
+    }
+    return {
+        "height": height,
+        "margin": {"l": 52, "r": 12, "t": 12, "b": 48},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "system-ui, sans-serif", "size": 12, "color": "--ink"},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal", "font": soft},
+        "hoverlabel": {"align": "left", "bgcolor": "--paper", "bordercolor": "--line", "font": {"color": "--ink"}},
+        "xaxis": _merge(axis | {"showgrid": False}, x),
+        "yaxis": _merge(axis, y),
+    }
+
+
+def _merge(axis: Figure, more: Figure | None) -> Figure:
+    more = dict(more or {})
+    title = {**axis["title"], **more.pop("title", {})}
+    tickfont = {**axis["tickfont"], **more.pop("tickfont", {})}
+    return {**axis, **more, "title": title, "tickfont": tickfont}
