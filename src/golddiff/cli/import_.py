@@ -1,0 +1,90 @@
+"""`golddiff import PATH…`: transcripts of agents into the workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from golddiff import config
+from golddiff.cli.app import console, emit_json, json_option, output, workspace_option
+from golddiff.errors import RightsError
+from golddiff.record.ingest import ImportSummary, import_paths
+from golddiff.store import Store
+
+_SHOWN_DAMAGE = 20
+
+
+@click.command("import")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@workspace_option
+@json_option
+def command(paths: tuple[str, ...], workspace: Path, as_json: bool) -> int:
+    """Bring sessions of Claude Code and Codex into the workspace.
+
+    PATH is a file, a folder or a glob; which files are transcripts is decided by what they hold. Importing again
+    adds nothing that is already there, and updates sessions that grew. Secrets are redacted before anything is
+    stored.
+
+    \b
+    Examples:
+      golddiff import ~/.claude/projects
+      golddiff import ~/.codex/sessions 'old/**/*.jsonl'
+    """
+    subject = config.load(Path.cwd()).subject
+    with Store.open(workspace) as store, _progress() as bar:
+        task = bar.add_task("importing", total=None)
+
+        def advance(path: Path, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, description=path.name[-40:])
+
+        summary = import_paths(store, paths, subject=subject, progress=advance)
+    if as_json:
+        emit_json(_as_json(summary))
+    else:
+        _print(summary)
+    for path, reason in summary.failed.items():
+        console.print(f"left out {path}: {reason}", markup=False, highlight=False, soft_wrap=True)
+    return RightsError.exit_code if summary.failed else 0
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True)
+
+
+def _as_json(summary: ImportSummary) -> dict[str, object]:
+    return {
+        "sessions": summary.sessions,
+        "events": dict(summary.events.most_common()),
+        "skipped": dict(summary.skipped.most_common()),
+        "damaged": [{"path": str(d.path), "line": d.line, "reason": d.reason} for d in summary.damaged],
+        "failed": summary.failed,
+        "session_ids": summary.session_ids,
+    }
+
+
+def _print(summary: ImportSummary) -> None:
+    _table("sessions", {name: count for name, count in summary.sessions.items() if count or name == "new"})
+    _table("events written", dict(summary.events.most_common()))
+    _table("skipped", dict(summary.skipped.most_common()))
+    if summary.damaged:
+        output.print(f"[bold]{len(summary.damaged)} damaged line(s)[/], left out:")
+        for damage in summary.damaged[:_SHOWN_DAMAGE]:
+            output.print(
+                f"  {damage.path}:{damage.line}: {damage.reason}", markup=False, highlight=False, soft_wrap=True
+            )
+        if len(summary.damaged) > _SHOWN_DAMAGE:
+            output.print(f"  … and {len(summary.damaged) - _SHOWN_DAMAGE} more (--json lists all)")
+
+
+def _table(title: str, rows: dict[str, int]) -> None:
+    if not rows:
+        return
+    table = Table("what", "count", title=title, title_justify="left")
+    table.columns[1].justify = "right"
+    for name, count in rows.items():
+        table.add_row(name, f"{count:,}")
+    output.print(table)

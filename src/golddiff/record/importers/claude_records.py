@@ -1,0 +1,145 @@
+"""What golddiff reads of Claude Code's records, as typed shapes; everything else in a line is never built.
+
+Parts that only some records need (`message`, `toolUseResult`, `data`) stay raw bytes until they are needed.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Line(msgspec.Struct):
+    """One line of the file."""
+
+    type: str | None = None
+    subtype: str | None = None
+    uuid: str | None = None
+    parentUuid: str | None = None
+    logicalParentUuid: str | None = None
+    isSidechain: bool | None = None
+    agentId: str | None = None
+    sessionId: str | None = None
+    cwd: str | None = None
+    version: str | None = None
+    gitBranch: str | None = None
+    timestamp: str | int | float | None = None
+    isMeta: bool | None = None
+    isCompactSummary: bool | None = None
+    isVisibleInTranscriptOnly: bool | None = None
+    isApiErrorMessage: bool | None = None
+    prUrl: str | None = None
+    message: msgspec.Raw = msgspec.Raw()
+    toolUseResult: msgspec.Raw = msgspec.Raw()
+    data: msgspec.Raw = msgspec.Raw()
+
+
+class Block(msgspec.Struct):
+    """One content block of a message."""
+
+    type: str
+    text: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = msgspec.Raw()
+    tool_use_id: str | None = None
+    content: str | list[msgspec.Raw] | None = None
+    is_error: bool | None = None
+
+
+class Tokens(msgspec.Struct):
+    """`usage` of a message."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+
+
+class Message(msgspec.Struct):
+    """`message` of a user or assistant line."""
+
+    content: str | list[Block] | None = None
+    id: str | None = None
+    model: str | None = None
+    usage: Tokens | None = None
+
+
+class AgentProgress(msgspec.Struct):
+    """`data` of a progress line: what a sub-agent just said or got."""
+
+    type: str | None = None
+    agentId: str | None = None
+    message: Line | None = None
+
+
+class EditInput(msgspec.Struct):
+    """Arguments of Edit, and one step of MultiEdit."""
+
+    old_string: str
+    new_string: str
+    file_path: str = ""
+    replace_all: bool | None = None
+
+
+class MultiEditInput(msgspec.Struct):
+    """Arguments of MultiEdit."""
+
+    file_path: str
+    edits: list[EditInput]
+
+
+class WriteInput(msgspec.Struct):
+    """Arguments of Write."""
+
+    file_path: str
+    content: str
+
+
+class NotebookInput(msgspec.Struct):
+    """Arguments of NotebookEdit; the cell's change alone does not give the file."""
+
+    notebook_path: str
+
+
+class BashInput(msgspec.Struct):
+    """Arguments of Bash."""
+
+    command: str
+
+
+class Hunk(msgspec.Struct):
+    """One entry of `structuredPatch`."""
+
+    oldStart: int
+    oldLines: int
+    newStart: int
+    newLines: int
+    lines: list[str]
+
+
+class EditResult(msgspec.Struct):
+    """`toolUseResult` of Edit, MultiEdit and Write."""
+
+    type: str | None = None
+    oldString: str | None = None
+    newString: str | None = None
+    replaceAll: bool | None = None
+    originalFile: str | None = None
+    content: str | None = None
+    structuredPatch: list[Hunk] | None = None
+    userModified: bool | None = None
+
+
+class BashResult(msgspec.Struct):
+    """`toolUseResult` of Bash where it did not fail."""
+
+    stdout: str | None = None
+    stderr: str | None = None
+    interrupted: bool | None = None
+    returnCodeInterpretation: str | None = None
+    backgroundTaskId: str | None = None
+
+
+LINE = msgspec.json.Decoder(Line)
+MESSAGE = msgspec.json.Decoder(Message)
+AGENT_PROGRESS = msgspec.json.Decoder(AgentProgress)

@@ -1,0 +1,197 @@
+"""Bring transcripts into the store: find files, read, redact, store, one transaction per file.
+
+What has been stored stays stored, so an import that is stopped (Ctrl-C, power, a full disk) is continued by running
+it again; what is already there is recognised and makes no new rows. One file is in memory at a time. Files are read
+in one process: decoding is faster than redaction and the disk, and the store has one writer.
+
+Not covered: files of clients without an importer; they are counted as "not a known format".
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from golddiff.errors import InputError, RightsError
+from golddiff.record.importers import IMPORTERS, Damage, ReadSession, importer_for
+from golddiff.rights.redact import redact_transcript
+from golddiff.store import ImportChange, Store
+from golddiff.types import Session
+
+Progress = Callable[[Path, int, int], None]
+"""Called after each file with its path, the bytes done so far and the bytes in all."""
+
+_NEVER_ENTERED = frozenset({".git", ".golddiff", ".hg", ".venv", "__pycache__", "node_modules"})
+
+
+@dataclass
+class ImportSummary:
+    """What an import did."""
+
+    sessions: dict[str, int] = field(default_factory=lambda: {change.value: 0 for change in ImportChange})
+    """Transcripts by what they meant for the store: new, same, grew, older, diverged."""
+    events: Counter[str] = field(default_factory=Counter)
+    """Events of the sessions that were written, by kind."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Files and records that were left out, by reason."""
+    damaged: list[Damage] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    """Files that could not be imported, with the reason; they are counted in `skipped` too."""
+    session_ids: list[str] = field(default_factory=list)
+    """Our ids of every session met, in order and once each."""
+
+
+def import_paths(
+    store: Store,
+    paths: Iterable[str | Path],
+    *,
+    subject: str | None = None,
+    progress: Progress | None = None,
+) -> ImportSummary:
+    """Import every transcript under `paths`: files, folders and globs; `~` is expanded.
+
+    `subject` is the opaque id of the person whose sessions these are. A file that cannot be read or redacted is
+    left out and reported in `failed`; the others are imported.
+
+    Raises:
+        InputError: a path does not exist, or nothing under the paths is a transcript that golddiff knows.
+        WorkspaceError: the store refused; everything before this file is kept.
+    """
+    given = [str(path) for path in paths]
+    run = _Run(store, subject)
+    files = list(transcript_files(given))
+    total = sum(size for _, size in files)
+    done = 0
+    for path, size in files:
+        run.take(path)
+        done += size
+        if progress is not None:
+            progress(path, done, total)
+    for path in run.orphans:
+        run.take(path, last_call=True)
+    if not run.summary.session_ids and not run.summary.failed:
+        raise InputError(
+            f"no transcript that golddiff knows in {', '.join(given)} ({len(files)} file(s) looked at). "
+            f"It reads {', '.join(IMPORTERS)}; Claude Code keeps its own in ~/.claude/projects, "
+            "Codex in ~/.codex/sessions: try `golddiff import ~/.claude/projects`."
+        )
+    return run.summary
+
+
+def transcript_files(paths: Iterable[str]) -> Iterator[tuple[Path, int]]:
+    """Yield every file under `paths` with its size in bytes, each once, in order of name.
+
+    Raises InputError where a path or glob matches nothing.
+    """
+    seen: set[tuple[int, int]] = set()
+    for given in paths:
+        expanded = Path(given).expanduser()
+        roots = [expanded]
+        if not expanded.exists():
+            roots = [Path(match) for match in sorted(glob.glob(str(expanded), recursive=True))]
+            if not roots:
+                raise InputError(
+                    f"{given} does not exist and matches no file. Give files, folders or globs, "
+                    "for example: golddiff import ~/.claude/projects"
+                )
+        for root in roots:
+            for path in _below(root) if root.is_dir() else [root]:
+                try:
+                    status = path.stat()
+                except OSError:
+                    continue  # gone since it was listed, or a link to nowhere
+                key = (status.st_dev, status.st_ino)
+                if key not in seen and path.is_file():
+                    seen.add(key)
+                    yield path, status.st_size
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in _NEVER_ENTERED)
+        for name in sorted(names):
+            yield Path(parent) / name
+
+
+class _Run:
+    """One import: what it has done, and the sub-agent files that wait for their parents."""
+
+    def __init__(self, store: Store, subject: str | None) -> None:
+        self._store = store
+        self._subject = subject
+        self._events_of: dict[str, Counter[str]] = {}
+        self._skipped_of: dict[str, Counter[str]] = {}
+        self._skipped: Counter[str] = Counter()
+        self._summary = ImportSummary()
+        self.orphans: list[Path] = []
+
+    @property
+    def summary(self) -> ImportSummary:
+        """The state so far; a session that was met several times is counted as it was met last."""
+        summary = self._summary
+        summary.events = sum(self._events_of.values(), Counter())
+        summary.skipped = sum(self._skipped_of.values(), Counter(self._skipped))
+        summary.session_ids = list(self._skipped_of)
+        return summary
+
+    def take(self, path: Path, *, last_call: bool = False) -> None:
+        """Import one file. A sub-agent whose parent is not in the store yet waits, unless this is the `last_call`."""
+        try:
+            importer = importer_for(path)
+            if importer is None:
+                self._skipped["not a known format" if path.stat().st_size else "empty file"] += 1
+                return
+            reading = importer.read(path)
+        except OSError as error:
+            self._fail(path, "cannot be read", error.strerror or str(error))
+            return
+        parents = [self._parent_id(session) for session in reading.sessions]
+        if not last_call and any(
+            session.parent_provider_id is not None and parent is None
+            for session, parent in zip(reading.sessions, parents, strict=True)
+        ):
+            self.orphans.append(path)
+            return
+        self._summary.damaged += reading.damaged
+        self._skipped.update(reading.skipped)
+        try:
+            with self._store.transaction():
+                for session, parent in zip(reading.sessions, parents, strict=True):
+                    self._add(session, parent)
+        except RightsError as error:
+            self._fail(path, "redaction failed", str(error))
+
+    def _add(self, read: ReadSession, parent: str | None) -> None:
+        header = msgspec.structs.replace(read.transcript.session, parent_id=parent, subject=self._subject)
+        redacted = redact_transcript(msgspec.structs.replace(read.transcript, session=header))
+        change, session_id = self._store.add_transcript(redacted)
+        self._summary.sessions[change.value] += 1
+        self._skipped_of[session_id] = Counter(header.skipped)
+        if change in (ImportChange.NEW, ImportChange.GREW, ImportChange.DIVERGED):
+            self._events_of[session_id] = Counter(event.kind.value for event in redacted.events)
+        elif parent is not None:
+            self._adopt(session_id, parent)
+
+    def _adopt(self, session_id: str, parent: str) -> None:
+        """A sub-agent that was imported before its parent gets it now."""
+        stored = self._store.get(Session, session_id)
+        if stored.parent_id is None:
+            self._store.put(msgspec.structs.replace(stored, parent_id=parent))
+
+    def _parent_id(self, read: ReadSession) -> str | None:
+        if read.parent_provider_id is None:
+            return None
+        source = read.transcript.session.source
+        for session in self._store.sessions(source=source, provider_session_id=read.parent_provider_id):
+            return session.id
+        return None
+
+    def _fail(self, path: Path, reason: str, detail: str) -> None:
+        self._summary.failed[str(path)] = f"{reason}: {detail}"
+        self._skipped[reason] += 1
