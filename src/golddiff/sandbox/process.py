@@ -1,0 +1,122 @@
+"""One running sandbox: its process, its pipes, and the certainty that it is gone afterwards.
+
+How it fits: `bubblewrap` says what to start; this starts it, reads from it within limits and ends it. Whatever
+happens, the process group is killed, bubblewrap takes its process-id namespace down (`--die-with-parent`), and
+`--sync-fd` is read to its end, which the kernel gives only when the last process inside is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from typing import IO, cast
+
+from golddiff.errors import SandboxError
+from golddiff.sandbox.contract import Ending
+
+__all__ = ["Inside"]
+
+_LEFTOVER_SEC = 3.0
+
+
+class Inside:
+    """One running sandbox: its process, its pipes, and the certainty that it is gone afterwards."""
+
+    def __init__(self, command: Callable[[list[str]], list[str]], seccomp: bytes, files: Mapping[str, bytes]) -> None:
+        """Start `command(descriptor arguments)` with the filter and with `files` below /work."""
+        self.out, self.err = bytearray(), bytearray()
+        with contextlib.ExitStack() as ours:
+            self._gone, held = os.pipe()
+            ours.callback(os.close, held)
+            descriptors = ["--sync-fd", str(held)]
+            passed = [held]
+            inputs = {f"/work/{_inside_path(name)}": data for name, data in files.items()}
+            for place, data in (("", seccomp), *inputs.items()):
+                source = ours.enter_context(tempfile.TemporaryFile())
+                source.write(data)
+                source.seek(0)
+                passed.append(source.fileno())
+                descriptors += ["--file" if place else "--seccomp", str(source.fileno()), *([place] if place else [])]
+            self.process = subprocess.Popen(
+                command(descriptors),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=passed,
+                cwd="/",
+                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+                start_new_session=True,  # Ctrl-C is ours to handle; the sandbox dies with us
+            )
+        streams = self.process.stdin, self.process.stdout, self.process.stderr
+        self.stdin, self.stdout, self.stderr = (cast(IO[bytes], stream) for stream in streams)
+        for stream in (self.stdout, self.stderr):
+            os.set_blocking(stream.fileno(), False)
+
+    def __enter__(self) -> Inside:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def read_all(self, deadline: float, most: int) -> Ending | None:
+        """Read both streams until the process ends; return why it has to be stopped, if it has."""
+        self.stdin.close()
+        while True:
+            ended = self.process.poll() is not None
+            at_end = not self.read_some(0.0 if ended else min(0.05, max(0.0, deadline - time.monotonic())), most)
+            if len(self.out) + len(self.err) > most:
+                return Ending.OUTPUT
+            if ended:
+                return None
+            if time.monotonic() > deadline:
+                return Ending.TIMEOUT
+            if at_end:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(max(0.01, deadline - time.monotonic()))
+
+    def read_some(self, wait_sec: float, most: int) -> bool:
+        """Wait for output and append it, at most a little beyond `most`; False when both streams have ended."""
+        streams = {self.stdout.fileno(): self.out, self.stderr.fileno(): self.err}
+        ready, _, _ = select.select(list(streams), [], [], wait_sec)
+        ends = 0
+        for descriptor in ready:
+            while len(streams[descriptor]) <= most:
+                try:
+                    data = os.read(descriptor, 65536)
+                except BlockingIOError:
+                    break
+                if not data:
+                    ends += 1
+                    break
+                streams[descriptor] += data
+        return ends < len(streams)
+
+    def close(self) -> None:
+        """Kill everything inside and wait until the kernel says that it is gone. Raises SandboxError if not."""
+        if self._gone < 0:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for stream in (self.stdin, self.stdout, self.stderr):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+        ready, _, _ = select.select([self._gone], [], [], _LEFTOVER_SEC)
+        os.close(self._gone)
+        self._gone = -1
+        if not ready:
+            raise SandboxError(f"a sandbox was still alive {_LEFTOVER_SEC:.0f} s after it was killed")
+
+
+def _inside_path(name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise ValueError(f"file names are relative and stay below /work, got {name!r}")
+    return str(path)
