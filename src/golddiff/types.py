@@ -413,6 +413,15 @@ class Outcome(Record, frozen=True, kw_only=True):
 # Training data
 
 
+class Message(msgspec.Struct, frozen=True):
+    """One message of an OpenAI-style chat: what `prompts` makes, renderers turn into tokens, and servers receive."""
+
+    role: str
+    """`system`, `user` or `assistant`."""
+    content: str
+    """Its text."""
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Whether one row may be used, with every reason. Made by `rights.permits` only."""
 

@@ -1,0 +1,70 @@
+"""Instruction + window + earlier accepted diffs → messages, and the answer → updated window. The only place.
+
+The edit format is *original/updated blocks* (whole window out, no diff syntax: Sweep's next-edit report, science.md
+1.2). The user message is the instruction, a newline, and the window; the assistant message is the updated window and
+nothing else. Earlier accepted changes (R0) are earlier turns of the same shape. `curate`, `train`, `evaluate` and
+`serve` all go through these two functions, so a request to `/v1/chat/completions` with the same content meets the same
+tokens that the student was trained on.
+
+A trained student gets the bare form. An untrained model cannot know the format, so `explain=True` says it in a system
+message: that is the fair form for the arms base and R0.
+
+Windows travel with `\\n` line ends and without their last one; `parse_update` gives the window's own convention back.
+Not covered: choosing windows (`curate`) and which tokens mark the turns (`models.renderer`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from golddiff.types import Message
+
+if TYPE_CHECKING:
+    from golddiff.types import Example
+
+EXPLANATION = "You edit Python code. Apply the instruction to the code. Reply with the updated code only."
+"""System message for models that were not trained on the format."""
+
+_FENCED = re.compile(r"\A\s*```[^\n`]*\n(?P<body>.*?)\n?```\s*\Z", re.DOTALL)
+
+
+def edit_messages(example: Example, shots: Sequence[Example] = (), *, explain: bool = False) -> tuple[Message, ...]:
+    """Return the conversation that asks for `example`'s change; `shots` are earlier accepted changes, nearest last."""
+    messages = [Message("system", EXPLANATION)] if explain else []
+    for shot in shots:
+        messages += [_request(shot), Message("assistant", update_text(shot))]
+    return (*messages, _request(example))
+
+
+def update_text(example: Example) -> str:
+    """Return the answer that `edit_messages` should get: the accepted window as the assistant writes it."""
+    return _travelling(example.after)
+
+
+def parse_update(text: str, *, before: str = "\n") -> str | None:
+    """Return the updated window in an answer, or None where there is none.
+
+    A single code fence around the whole answer is taken off, as chat models like to add one; an unfinished fence or an
+    empty answer is no update. `before` is the original window: its line ends are given to the update.
+    """
+    body = text.replace("\r\n", "\n")
+    if (fenced := _FENCED.match(body)) is not None:
+        body = fenced["body"]
+    elif "```" in body and "```" not in before:
+        return None
+    body = body.strip("\n")
+    if not body.strip():
+        return None
+    ending = "\r\n" if before.endswith("\r\n") else "\n"
+    lines = body.split("\n")
+    return ending.join(lines) + (ending if before.endswith("\n") else "")
+
+
+def _request(example: Example) -> Message:
+    return Message("user", f"{example.instruction.strip()}\n{_travelling(example.before)}")
+
+
+def _travelling(window: str) -> str:
+    return window.replace("\r\n", "\n").removesuffix("\n")
