@@ -1,0 +1,63 @@
+"""Capability recovered: the ratio, its refusal, and how often its interval holds the truth."""
+
+import numpy as np
+import pytest
+
+from golddiff.statistics.recovered import CRRefused, Recovered, capability_recovered
+
+
+def world(
+    seed: int, thetas: tuple[float, float, float], tasks: int
+) -> tuple[list[float], list[float], list[float], list[tuple[str, ...]]]:
+    """Scores of student, base and teacher that share each file's difficulty."""
+    random = np.random.default_rng(seed)
+    ease = np.repeat(random.normal(0, 0.08, tasks // 4), 4)
+    arms = [list((random.uniform(size=tasks) < np.clip(theta + ease, 0, 1)).astype(float)) for theta in thetas]
+    return arms[0], arms[1], arms[2], [(str(i // 4),) for i in range(tasks)]
+
+
+def test_the_ratio_is_the_share_of_the_gap() -> None:
+    tasks = [("f" + str(i),) for i in range(40)]
+    result = capability_recovered([1.0] * 20 + [0.0] * 20, [0.0] * 40, [1.0] * 40, tasks, resamples=500)
+    assert isinstance(result, Recovered)
+    assert result.ratio.estimate == 0.5
+    assert result.ratio.low < 0.5 < result.ratio.high
+    assert result.fieller == pytest.approx((result.ratio.low, result.ratio.high), abs=0.06)
+
+
+def test_it_is_not_clipped() -> None:
+    tasks = [("f" + str(i),) for i in range(40)]
+    below = capability_recovered([0.0] * 40, [1.0] * 10 + [0.0] * 30, [1.0] * 40, tasks, resamples=500)
+    above = capability_recovered([1.0] * 40, [0.0] * 40, [1.0] * 20 + [0.0] * 20, tasks, resamples=500)
+    assert isinstance(below, Recovered)
+    assert isinstance(above, Recovered)
+    assert below.ratio.estimate < 0
+    assert above.ratio.estimate == 2.0
+
+
+def test_a_small_gap_is_refused_with_the_deltas() -> None:
+    student, base, teacher, clusters = world(1, (0.5, 0.45, 0.5), 100)
+    result = capability_recovered(student, base, teacher, clusters, resamples=500)
+    assert isinstance(result, CRRefused)
+    assert "below 5 points" in result.reason
+    assert result.gain.estimate == pytest.approx(np.mean(student) - np.mean(base))
+
+
+def test_it_refuses_unequal_columns() -> None:
+    with pytest.raises(ValueError, match="equal columns"):
+        capability_recovered([1.0], [1.0, 0.0], [1.0], [("a",)])
+    with pytest.raises(ValueError, match="at least one"):
+        capability_recovered([], [], [], [])
+
+
+def test_the_interval_covers_the_true_ratio() -> None:
+    """True ratio 0.6 with base 0.15, student 0.42, teacher 0.60 on 200 tasks; 150 worlds."""
+    covered = refused = 0
+    for seed in range(150):
+        result = capability_recovered(*world(seed, (0.42, 0.15, 0.60), 200), resamples=300, seed=seed)
+        if isinstance(result, CRRefused):
+            refused += 1
+        else:
+            covered += result.ratio.low <= 0.6 <= result.ratio.high
+    assert refused == 0
+    assert covered / 150 >= 0.89
