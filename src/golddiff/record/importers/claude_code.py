@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from golddiff.record.importers.claude_prompts import said
-from golddiff.record.importers.claude_records import AGENT_PROGRESS, LINE, MESSAGE, Line, Message, Tokens
+from golddiff.record.importers.claude_records import AGENT_PROGRESS, ATTACHMENT, LINE, MESSAGE, Line, Message, Tokens
 from golddiff.record.importers.claude_tools import (
     INTERRUPTED,
     Call,
@@ -122,6 +122,8 @@ class _Reader:
                 message = decode(MESSAGE, line.message)
             except msgspec.DecodeError:
                 self.skipped["unexpected shape"] += 1
+        elif line.type == "attachment" and line.attachment:
+            message = self._queued_prompt(line)
         elif line.type == "progress" and line.data:
             self._unpack_progress(line)
             if line.message:
@@ -135,7 +137,7 @@ class _Reader:
             self.skipped[f"not needed: {line.type}"] += 1
         else:
             self.skipped[f"unknown record: {printable_type(line.type)}"] += 1
-        line.message = line.data = _NOTHING
+        line.message = line.data = line.attachment = _NOTHING
         if message is None:
             line.toolUseResult = _NOTHING
         else:
@@ -145,21 +147,28 @@ class _Reader:
             self._header.setdefault("repository_url", line.prUrl.partition("/pull/")[0])
         return message
 
+    def _queued_prompt(self, line: Line) -> Message | None:
+        """A prompt that the user typed while the agent worked; it has no user record of its own."""
+        try:
+            attachment = decode(ATTACHMENT, line.attachment)
+        except msgspec.DecodeError:
+            attachment = None
+        if attachment is None or attachment.type != "queued_command" or attachment.prompt is None:
+            self.skipped["not needed: attachment"] += 1
+            return None
+        line.isMeta = attachment.commandMode not in (None, "prompt")
+        return Message(content=attachment.prompt)
+
     def _unpack_progress(self, line: Line) -> None:
         """Turn a sub-agent's progress into the sub-agent's record, unless the sub-agent has a file of its own."""
-        if b"agent_progress" not in bytes(line.data)[-200:] + bytes(line.data)[:200]:
-            return
         try:
             progress = decode(AGENT_PROGRESS, line.data)
+            if progress.type != "agent_progress" or progress.agentId is None:
+                return
+            inner = decode(LINE, progress.message)
         except msgspec.DecodeError:
             return
-        inner = progress.message
-        if (
-            inner is None
-            or inner.type not in _SPOKEN
-            or progress.agentId is None
-            or self._has_file(line, progress.agentId)
-        ):
+        if inner.type not in _SPOKEN or self._has_file(line, progress.agentId):
             return
         line.type, line.message, line.toolUseResult = inner.type, inner.message, inner.toolUseResult
         line.timestamp = inner.timestamp or line.timestamp
@@ -185,8 +194,11 @@ class _Reader:
 
     def session(self, lines: JsonLines[Line]) -> RawSession:
         """Turn the live records into events."""
-        main = [line for line, message in self._lines if message is not None and not line.isSidechain]
-        self._own_file = not main
+        if self._path.parent.name == "subagents" and self._path.stem.startswith("agent-"):
+            self._own_file = True
+            self._header.setdefault("agent", self._path.stem.removeprefix("agent-"))
+        else:
+            self._own_file = all(line.isSidechain for line, message in self._lines if message is not None)
         for line, message in self._live():
             at = moment(line.timestamp)
             agent = None if self._own_file or not line.isSidechain else line.agentId or "sidechain"
@@ -220,7 +232,7 @@ class _Reader:
     def _live(self) -> Iterator[tuple[Line, Message]]:
         nodes = []
         for line, message in self._lines:
-            speaks = message is not None and (self._own_file or not line.isSidechain)
+            speaks = line.type in _SPOKEN and message is not None and (self._own_file or not line.isSidechain)
             calls, answers = _calls_and_answers(message) if speaks else ((), ())
             message_id = message.id if message is not None and speaks else None
             parent = line.parentUuid or line.logicalParentUuid
@@ -260,7 +272,7 @@ class _Reader:
             self._log.update(slot, text=joined or None, usage=_usage(message.usage) or earlier.usage)
         for block in blocks:
             if block.type == "tool_use" and block.id is not None and block.name is not None:
-                self._call(Call(block.id, block.name, block.input, agent, len(self._log), at))
+                self._call(Call(block.id, block.name, block.input, agent, len(self._log), at, message.model))
 
     def _call(self, call: Call) -> None:
         """Enter a call as if no result ever came; `_result` replaces it."""
@@ -270,9 +282,9 @@ class _Reader:
         edit = edit_of(call, self._header.get("cwd"))
         command = command_of(call)
         if edit is not None:
-            kind, fields = EventKind.EDIT, dict[str, Any](edit=edit)
+            kind, fields = EventKind.EDIT, dict[str, Any](edit=edit, model=call.model)
         elif command is not None:
-            kind, fields = EventKind.COMMAND, {"command": command}
+            kind, fields = EventKind.COMMAND, {"command": command, "model": call.model}
         else:
             kind, fields = EventKind.TOOL_CALL, {"arguments": _json_text(call.arguments)}
         self._log.add(kind, call.at, agent=call.agent, tool=call.tool, call_id=call.call_id, **fields)
@@ -297,37 +309,32 @@ class _Reader:
                 EventKind.TOOL_RESULT, at, agent=agent, call_id=call_id, text=result.text, is_error=result.is_error
             )
             return
-        shared = {"agent": call.agent, "tool": call.tool, "call_id": call_id, "is_error": result.is_error}
+        shared: dict[str, Any] = {"agent": call.agent, "tool": call.tool, "call_id": call_id}
+        failed = {**shared, "is_error": result.is_error}
         rejection = result.rejection
+        edit = edit_of(call, self._header.get("cwd"), result) if is_edit(call.tool) else None
+        command = command_of(call)
         event = self._log.event
-        if is_edit(call.tool) and (edit := edit_of(call, self._header.get("cwd"), result)) is not None:
+        if edit is not None:
             text = result.text if result.is_error and rejection is None else None
-            self._log.move(call.slot, [event(EventKind.EDIT, at, edit=edit, text=text, **shared)])
-        elif rejection is None and (command := command_of(call)) is not None:
+            ended = event(EventKind.EDIT, at, edit=edit, text=text, model=call.model, **failed)
+            self._log.move(call.slot, [ended])
+        elif command is not None and not result.never_ran:
             how = ran(command, result)
-            fields = shared | {"is_error": how.is_error}
-            self._log.move(
-                call.slot,
-                [
-                    event(
-                        EventKind.COMMAND,
-                        at,
-                        command=command,
-                        text=how.text,
-                        exit_code=how.exit_code,
-                        tests=how.tests,
-                        **fields,
-                    )
-                ],
+            ended = event(EventKind.COMMAND, at, command=command, model=call.model, **shared)
+            ended = msgspec.structs.replace(
+                ended, text=how.text, exit_code=how.exit_code, tests=how.tests, is_error=how.is_error
             )
-        elif rejection is None:
-            text = "" if result.text.startswith(INTERRUPTED) else result.text
-            self._log.add(EventKind.TOOL_RESULT, at, text=text, **shared)
-        elif call.tool == "Bash":  # never ran: a call that was refused, no command
-            self._log.move(call.slot, [event(EventKind.TOOL_CALL, at, arguments=_json_text(call.arguments), **shared)])
+            self._log.move(call.slot, [ended])
+        else:
+            if command is not None:  # a call that was refused is no command
+                asked = event(EventKind.TOOL_CALL, call.at, arguments=_json_text(call.arguments), **shared)
+                self._log.fill(call.slot, [asked])
+            if rejection is None:
+                text = "" if result.text.startswith(INTERRUPTED) else result.text
+                self._log.add(EventKind.TOOL_RESULT, at, text=text, **failed)
         if rejection is not None:
-            fields = shared | {"is_error": False}
-            self._log.add(EventKind.REJECTION, at, text=rejection or None, **fields)
+            self._log.add(EventKind.REJECTION, at, text=rejection or None, **shared)
 
 
 def _calls_and_answers(message: Message | None) -> tuple[tuple[str, ...], tuple[str, ...]]:

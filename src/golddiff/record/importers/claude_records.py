@@ -31,6 +31,7 @@ class Line(msgspec.Struct):
     message: msgspec.Raw = msgspec.Raw()
     toolUseResult: msgspec.Raw = msgspec.Raw()
     data: msgspec.Raw = msgspec.Raw()
+    attachment: msgspec.Raw = msgspec.Raw()
 
 
 class Block(msgspec.Struct):
@@ -69,7 +70,15 @@ class AgentProgress(msgspec.Struct):
 
     type: str | None = None
     agentId: str | None = None
-    message: Line | None = None
+    message: msgspec.Raw = msgspec.Raw()
+
+
+class Attachment(msgspec.Struct):
+    """`attachment` of a line; a `queued_command` is a prompt that was typed while the agent worked."""
+
+    type: str | None = None
+    commandMode: str | None = None
+    prompt: str | list[Block] | None = None
 
 
 class EditInput(msgspec.Struct):
@@ -142,4 +151,5 @@ class BashResult(msgspec.Struct):
 
 LINE = msgspec.json.Decoder(Line)
 MESSAGE = msgspec.json.Decoder(Message)
+ATTACHMENT = msgspec.json.Decoder(Attachment)
 AGENT_PROGRESS = msgspec.json.Decoder(AgentProgress)

@@ -40,6 +40,11 @@ _BASH_RESULT = msgspec.json.Decoder(BashResult)
 _TEXT_BLOCK = msgspec.json.Decoder(Block)
 _EXIT_CODE = re.compile(r"(?:Error: )?Exit code (-?\d+)\n?")
 _REJECTED = re.compile(r"The user doesn't want to (?:proceed with this tool use|take this action right now)")
+_NEVER_RAN = re.compile(
+    r"The user doesn't want to |<tool_use_error>"
+    r"|Permission (?:for this tool use was|to use .{1,2000}? (?:has been|was)) denied",
+    re.DOTALL,
+)
 _REASON = re.compile(r"the user said:\s*(.+)", re.DOTALL)
 INTERRUPTED = "[Request interrupted by user"
 
@@ -54,6 +59,7 @@ class Call:
     agent: str | None
     slot: int
     at: datetime | None
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,11 @@ class Result:
     text: str
     is_error: bool
     structured: msgspec.Raw
+
+    @property
+    def never_ran(self) -> bool:
+        """The call was refused, by the user or by a rule, or was no valid call."""
+        return self.is_error and _NEVER_RAN.match(self.text) is not None
 
     @property
     def rejection(self) -> str | None:
@@ -185,6 +196,8 @@ def ran(command: str, result: Result) -> Ran:
     text = "\n".join(part for part in (done.stdout, done.stderr) if part) or result.text
     known = not (done.interrupted or done.backgroundTaskId or done.returnCodeInterpretation)
     tests = find_test_run(command, text, None, result.is_error if known else None)
+    if done.backgroundTaskId:
+        tests = None  # it only began
     return Ran(text, None, result.is_error or bool(done.interrupted), tests)
 
 

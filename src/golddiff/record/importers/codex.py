@@ -219,10 +219,11 @@ class _Reader:
         edits = mark_failed(asked_edits(item, self._cwd))
         shell = shell_call(item)
         if edits:
-            slot = self._log.add(EventKind.EDIT, at, edit=edits[0], **shared)
-            self._log.fill(slot, [self._log.event(EventKind.EDIT, at, edit=edit, **shared) for edit in edits])
+            slot = self._log.add(EventKind.EDIT, at)
+            made = {**shared, "model": self._model}
+            self._log.fill(slot, [self._log.event(EventKind.EDIT, at, edit=edit, **made) for edit in edits])
         elif shell is not None:
-            slot = self._log.add(EventKind.COMMAND, at, command=shell[0], **shared)
+            slot = self._log.add(EventKind.COMMAND, at, command=shell[0], model=self._model, **shared)
         else:
             slot = self._log.add(EventKind.TOOL_CALL, at, arguments=arguments_text(item), **shared)
         if call_id is not None:
@@ -263,7 +264,7 @@ class _Reader:
         else:
             success = output.exit_code == 0 or (output.exit_code is None and output.text.startswith("Success"))
             edits = [msgspec.structs.replace(edit, success=success) for edit in asked]
-        fields = {"tool": call.name, "call_id": call.call_id, "is_error": not success}
+        fields = {"tool": call.name, "call_id": call.call_id, "is_error": not success, "model": self._model}
         text = None if success else output.text
         return [self._log.event(EventKind.EDIT, at, edit=edit, text=text, **fields) for edit in edits]
 
@@ -278,6 +279,7 @@ class _Reader:
             at,
             tool=call.name or "local_shell",
             call_id=call.call_id,
+            model=self._model,
             command=command,
             text=text,
             exit_code=exit_code,
