@@ -178,3 +178,12 @@ def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path: Path) -> None:
         with pytest.raises(WorkspaceError, match="full"):
             store.put(*(Repository(id=f"repo_x{n}", name=os.urandom(600).hex()) for n in range(500)))
         assert store.count(Repository) == 1
+
+
+def test_an_abbreviated_session_id_does_not_mean_its_events(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        store.put(Session[Clean](id="ses_1", source="codex"))
+        store.put(Event[Clean](id="ses_1/0", session_id="ses_1", sequence=0, kind=EventKind.PROMPT))
+        assert store.resolve("ses")[1] == "ses_1"
+        assert store.resolve("ses_1/0") == (Event, "ses_1/0")
+        assert store.count(Event, session_id="ses_1", kind="prompt") == 1

@@ -179,6 +179,8 @@ class Store:
         found: list[tuple[type[Record], str]] = []
         pattern = abbreviation.replace("[", "[[]").replace("*", "[*]").replace("?", "[?]") + "*"
         for kind, table in TABLES.items():
+            if kind is Event and "/" not in abbreviation:
+                continue  # an event's id begins with its session's
             sql = f"SELECT id FROM {table.name} WHERE id GLOB ? LIMIT 3"
             found += [(kind, row[0]) for row in self._connection.execute(sql, (pattern,))]
         exact = [item for item in found if item[1] == abbreviation]
