@@ -32,6 +32,8 @@ from golddiff.types import (
 )
 
 TITLE_CHARS = 80
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories: control, format, surrogate, private, unassigned, line and paragraph separators."""
 _PLAIN_NAMES = {"Text only": "Text", "Transact-SQL": "SQL"}
 NOT_LINKED = "not linked"
 """State of a session that no outcome has been made for; its lines are not counted."""
@@ -233,12 +235,12 @@ def language(path: str) -> str:
     return "other" if lexer is None else _PLAIN_NAMES.get(str(lexer.name), str(lexer.name))
 
 
+def visible(text: str) -> str:
+    """Replace what could move the cursor, reorder or hide text (control and format characters) by spaces."""
+    return "".join(" " if unicodedata.category(character) in _UNSEEN else character for character in text.expandtabs(4))
+
+
 def shorten(text: str, limit: int = TITLE_CHARS) -> str:
-    """Put text on one line of at most `limit` characters, without control, format or private characters."""
-    visible = "".join(
-        " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
-        for character in text[: limit * 8]
-        if unicodedata.category(character) not in ("Cf", "Cs", "Co", "Cn")
-    )
-    line = " ".join(visible.split())
+    """Put text on one line of at most `limit` characters, safe to print."""
+    line = " ".join(visible(text[: limit * 8]).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

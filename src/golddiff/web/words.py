@@ -65,7 +65,8 @@ def tokens(count: int) -> str:
 
 def counted(count: int, noun: str) -> str:
     """Render `1 interruption`, `7 interruptions`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    return f"{count:,} {noun if count == 1 else plural}"
 
 
 def abbreviation(record_id: str) -> str:
