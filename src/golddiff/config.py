@@ -17,6 +17,7 @@ import msgspec
 from golddiff.errors import ConfigError
 
 WORKSPACE_VARIABLE = "GOLDDIFF_WORKSPACE"
+CACHE_VARIABLE = "GOLDDIFF_CACHE"
 FILE_NAME = "golddiff.toml"
 
 
@@ -54,3 +55,11 @@ def load(folder: Path, environment: Mapping[str, str] = os.environ) -> Config:
         raise ConfigError(f"{path}: {error}. Correct the value and run again.") from error
     workspace = environment.get(WORKSPACE_VARIABLE) or str(folder / config.workspace)
     return msgspec.structs.replace(config, workspace=workspace)
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Folder for models and engines that any workspace may share: GOLDDIFF_CACHE, else the XDG cache of the user."""
+    if chosen := environment.get(CACHE_VARIABLE):
+        return Path(chosen).expanduser()
+    base = environment.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "golddiff"
