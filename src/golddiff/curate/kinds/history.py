@@ -1,0 +1,173 @@
+"""Rows from a repository's own history: commit subject + the window before → the change that people made.
+
+Every team has one. What is no ordinary change by a person is left out and counted: merges, reverts, bots, commits
+that an agent wrote or signed, huge commits, and per file what `filters` names (vendored, generated, lock files,
+reformatting). `git.CommitFacts` reads no names or addresses of people, so bots and agents are told by subjects,
+trailers and the marks that agents leave in messages; an agent's commit without any mark passes for a person's.
+
+Commits that an agent signed are not human history: they become rows written by an `agent`, which `rights` judges by
+provider terms and consent like any session.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
+from itertools import islice
+
+from golddiff.curate import filters
+from golddiff.curate.config import CurateConfig
+from golddiff.curate.row import Row, Tally, make_example
+from golddiff.curate.windows import Change, windows
+from golddiff.git import CommitFacts, FileChange, GitRepository
+from golddiff.patch import split
+from golddiff.rights import licence, redact_text
+from golddiff.store import Store
+from golddiff.types import Commit, Provenance, Repository, derive_id
+
+_PULL_NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
+_PROGRESS_EVERY = 100
+
+
+def rows_from_history(
+    store: Store,
+    repository: Repository,
+    git: GitRepository,
+    config: CurateConfig,
+    tally: Tally,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Row]:
+    """Yield the rows of the default branch's commits, newest first, and store the commits they come from.
+
+    `progress` is called with the number of commits read.
+    """
+    branch = git.default_branch()
+    if branch is None:
+        tally.drop("repository without a commit")
+        return
+    graph = git.graph([branch[1]])
+    facts = {}
+    for commit in git.commits(islice(graph, config.max_commits)):
+        reason = filters.unfit_commit(commit)
+        if reason:
+            tally.drop(f"commit: {reason}")
+        else:
+            facts[commit.sha] = commit
+    for count, (sha, files) in enumerate(git.changes(facts)):
+        if progress is not None and count % _PROGRESS_EVERY == 0:
+            progress(count)
+        reason = filters.unfit_size(files, config)
+        if reason:
+            tally.drop(f"commit: {reason}")
+            continue
+        yield from _commit_rows(store, repository, git, config, tally, facts[sha], files)
+
+
+def repository_of(store: Store, git: GitRepository, name: str) -> Repository:
+    """Return the stored record of a repository, or make it, with the licence that its files on HEAD state."""
+    urls = git.remotes()
+    url = redact_text(urls[0]) if urls else None
+    branch = git.default_branch()
+    files: dict[str, str] = {}
+    if branch is not None:
+        for path, blob in git.tree(branch[1]).items():
+            if licence.is_licence_file(path):
+                files[path] = (git.blob(blob) or b"").decode("utf-8", "replace")
+    detected = licence.detect(files)
+    for known in store.find(Repository, name=name):
+        if known.url == url:
+            return known
+    return Repository(
+        id=derive_id("rep", url or str(git.git_dir)),
+        name=name,
+        url=url,
+        licence=detected.spdx,
+        licence_source=redact_text(detected.source) if detected.source else None,
+    )
+
+
+def _commit_rows(
+    store: Store,
+    repository: Repository,
+    git: GitRepository,
+    config: CurateConfig,
+    tally: Tally,
+    facts: CommitFacts,
+    files: tuple[FileChange, ...],
+) -> Iterator[Row]:
+    instruction = redact_text(_PULL_NUMBER.sub("", facts.subject)[-config.max_instruction_chars :])
+    agent = filters.agent_of(facts)
+    provenance = Provenance(
+        written_by="agent" if agent else "human",
+        model=agent,
+        repository_id=repository.id,
+        licence=repository.licence,
+        commit=facts.sha,
+    )
+    commit = Commit(
+        id=derive_id("com", repository.id, facts.sha),
+        repository_id=repository.id,
+        sha=facts.sha,
+        parents=facts.parents,
+        committed_at=facts.committed_at,
+        authored_at=facts.authored_at,
+        subject=redact_text(facts.subject),
+        paths=tuple(file.path for file in files),
+        on_default_branch=True,
+    )
+    stored = False
+    for file in files:
+        if config.include and not any(fnmatch(file.path, pattern) for pattern in config.include):
+            tally.drop("file: outside the included paths")
+            continue
+        before = _text_before(git, file, config, tally)
+        if before is None:
+            continue
+        lines = split(before)
+        changes = _changes(file, lines)
+        if changes is None:
+            tally.drop("file: patch does not fit the file")
+            continue
+        if filters.only_reformats(file):
+            tally.drop("file: only reformats")
+            continue
+        for window in windows(lines, changes, config.context_lines):
+            tally.seen += 1
+            if not stored:
+                store.put(commit, parents=(repository.id,))
+                stored = True
+            example = make_example(
+                "history",
+                instruction,
+                file.path,
+                window.start_line,
+                redact_text(window.before),
+                redact_text(window.after),
+                facts.committed_at,
+                provenance,
+            )
+            yield Row(example, None, (commit.id,))
+
+
+def _text_before(git: GitRepository, file: FileChange, config: CurateConfig, tally: Tally) -> str | None:
+    reason = filters.unfit_file(file)
+    if reason is None:
+        data = git.blob(file.old_blob)
+        reason = filters.unfit_content(data, config)
+        if reason is None and data is not None:
+            return data.decode("utf-8")
+    tally.drop(f"file: {reason}")
+    return None
+
+
+def _changes(file: FileChange, lines: list[str]) -> list[Change] | None:
+    """The file's hunks as changes of `lines`, or None where they do not fit. Line ends are those of the file."""
+    found = []
+    for hunk in file.hunks:
+        start = hunk.old_start - 1 if hunk.removed else hunk.old_start
+        stop = start + len(hunk.removed)
+        if [line.rstrip("\n") for line in lines[start:stop]] != list(hunk.removed):
+            return None
+        found.append(Change(start, stop, tuple(f"{line}\n" for line in hunk.added)))
+    return found
