@@ -1,0 +1,16 @@
+"""Compare a change with the gold diff, by text and by running it. A failure of our own is `Unscored`, never 0."""
+
+from golddiff.scoring.delta import delta_chrf, exact_match, line_f1, text_metrics
+from golddiff.scoring.executed import Kind, Unscored, Verdict, check_candidates, unusable_checks
+
+__all__ = [
+    "Kind",
+    "Unscored",
+    "Verdict",
+    "check_candidates",
+    "delta_chrf",
+    "exact_match",
+    "line_f1",
+    "text_metrics",
+    "unusable_checks",
+]
