@@ -1,0 +1,161 @@
+"""`golddiff show [ID]`: one record, what it was made from and what was made from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from golddiff.cli.app import emit_json, json_option, output, workspace_option
+from golddiff.store import Store
+from golddiff.types import (
+    Attempt,
+    Checkpoint,
+    Dataset,
+    EvaluationRun,
+    Event,
+    Example,
+    Outcome,
+    Record,
+    Repository,
+    Session,
+)
+from golddiff.web import facts, words
+from golddiff.web.cards import Card, Section, card
+from golddiff.web.lineage import Lineage, Node, label, type_name, walk
+
+_LISTED: tuple[type[Record], ...] = (Repository, Session, Attempt, Outcome, Example, Dataset, Checkpoint, EvaluationRun)
+_LATEST = 12
+_TEXT_LINES = 40
+
+
+@click.command("show")
+@click.argument("record_id", metavar="[ID]", required=False)
+@click.option("--full", is_flag=True, help=f"Show all of long texts, not their first {_TEXT_LINES} lines.")
+@workspace_option
+@json_option
+def command(record_id: str | None, full: bool, workspace: Path, as_json: bool) -> None:
+    """Show a record of any kind and its lineage in both directions.
+
+    ID is a session, attempt, commit, outcome, example, dataset, checkpoint or evaluation run; its first characters
+    are enough where only one record has them. Without ID: what this workspace holds.
+
+    \b
+    Examples:
+      golddiff show
+      golddiff show ses_01k3x9
+      golddiff show dst_4f2a --json
+    """
+    with Store.open(workspace, write=False) as store:
+        if record_id is None:
+            _overview(store, as_json)
+            return
+        kind, full_id = store.resolve(record_id)
+        record = store.get(kind, full_id)
+        found, lineage = card(store, record), walk(store, full_id)
+    if as_json:
+        emit_json(_as_json(record, found, lineage))
+    else:
+        _print(found, lineage, full)
+
+
+def _as_json(record: Record, found: Card, lineage: Lineage) -> dict[str, Any]:
+    body = msgspec.to_builtins(record)
+    body.pop("record_hashes", None)
+    sections = {
+        section.title: [dict(zip(section.columns, row, strict=True)) for row in section.rows]
+        for section in found.sections
+    }
+    return {"type": found.type, "id": found.id, "title": found.title, "record": body, "sections": sections} | {
+        "lineage": lineage
+    }
+
+
+def _overview(store: Store, as_json: bool) -> None:
+    counts = {type_name(kind): store.count(kind) for kind in _LISTED}
+    counts["event"] = store.count(Event)
+    sessions = sorted(facts.read(store), key=lambda fact: str(fact.started_at or ""), reverse=True)[:_LATEST]
+    made: list[Record] = [item for kind in (Dataset, Checkpoint, EvaluationRun) for item in store.find(kind)]
+    if as_json:
+        emit_json(
+            {
+                "counts": counts,
+                "sessions": [{"id": fact.id, "state": fact.state, "title": fact.title} for fact in sessions],
+                "made": [{"id": item.id, "type": type_name(type(item)), "label": label(item)} for item in made],
+            }
+        )
+        return
+    output.print(Text(", ".join(words.counted(count, name) for name, count in counts.items() if count) or "empty"))
+    rows = tuple(
+        (fact.id, f"{fact.started_at:%Y-%m-%d}" if fact.started_at else "", fact.state, fact.title) for fact in sessions
+    )
+    _section(Section(title="Latest sessions", columns=("id", "began", "state", "first prompt"), rows=rows))
+    made_rows = tuple((item.id, type_name(type(item)), facts.shorten(label(item))) for item in made)
+    _section(Section(title="Made from them", columns=("id", "type", "what"), rows=made_rows))
+    if not sessions:
+        output.print("Nothing is recorded here yet: golddiff import PATH…", style="dim")
+
+
+def _print(found: Card, lineage: Lineage, full: bool) -> None:
+    output.print()
+    output.print(Text(found.title, style="bold"))
+    output.print(Text(f"{found.type} {found.id}", style="yellow"))
+    grid = Table.grid(padding=(0, 2))
+    for name, value in found.fields:
+        grid.add_row(Text(name, style="dim"), Text(value))
+    output.print(grid)
+    for section in found.sections:
+        _section(section)
+    for name, text in found.texts:
+        _long_text(name, text, full)
+    _tree("Made from", lineage.made_from, lineage.made_from_totals)
+    _tree("Went into", lineage.went_into, lineage.went_into_totals)
+
+
+def _section(section: Section) -> None:
+    if not section.rows:
+        return
+    output.print()
+    output.print(Text(section.title, style="bold"))
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for number, column in enumerate(section.columns):
+        last = number == len(section.columns) - 1
+        table.add_column(column, no_wrap=number == 0, overflow="fold" if last else "ellipsis")
+    for row in section.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    output.print(table)
+
+
+def _long_text(name: str, text: str, full: bool) -> None:
+    lines = text.splitlines()
+    shown = lines if full else lines[:_TEXT_LINES]
+    output.print()
+    output.print(Text(name.capitalize(), style="bold"))
+    for line in shown:
+        style = {"+": "green", "-": "red", "@": "dim"}.get(line[:1], "") if name in ("patch", "what was kept") else ""
+        output.print(Text(facts.visible(line), style=style), soft_wrap=True)
+    if len(shown) < len(lines):
+        output.print(Text(f"… {len(lines) - len(shown)} more lines: --full shows them", style="dim"))
+
+
+def _tree(title: str, node: Node, totals: dict[str, int]) -> None:
+    output.print()
+    said = ", ".join(words.counted(count, name) for name, count in totals.items()) or "nothing"
+    root = Tree(Text.assemble((title, "bold"), (f"  {said}", "dim")), guide_style="dim")
+    _grow(root, node)
+    output.print(root)
+
+
+def _grow(tree: Tree, parent: Node) -> None:
+    for node in parent.nodes:
+        text = Text.assemble((node.type, "yellow"), f" {node.id}  ", (node.label, "dim"))
+        if node.repeated:
+            text.append("  (continued elsewhere in this tree)", style="dim")
+        _grow(tree.add(text), node)
+    if parent.more:
+        tree.add(Text(f"… {parent.more:,} more", style="dim"))
