@@ -123,18 +123,16 @@ def _verdicts(store: Store, record_id: str) -> dict[str, Verdict]:
         example = store.get(Example, full_id)
         return {full_id: permits(example, grants=grants)}
     if kind is Dataset:
-        examples = [store.get(Example, parent) for parent in store.parents(full_id)]
-        found = {}
-        for example in examples:
-            verdict = permits(example, grants=grants)
-            found.setdefault(f"rows such as {example.id}" if verdict not in found.values() else "", verdict)
-        found.pop("", None)
-        return found
+        verdicts = {
+            example_id: permits(store.get(Example, example_id), grants=grants) for example_id in store.parents(full_id)
+        }
+        distinct = {verdict.reasons: example_id for example_id, verdict in verdicts.items()}
+        return {f"rows such as {example_id}": verdicts[example_id] for example_id in distinct.values()}
     if kind is Outcome:
         outcome = store.get(Outcome, full_id)
         return {full_id: permits(_provenance(store, outcome.session_id, outcome), grants=grants)}
     if kind is Session:
-        outcomes = list(store.find(Outcome, session_id=full_id)) or [None]
+        outcomes: list[Outcome | None] = [*store.find(Outcome, session_id=full_id)] or [None]
         return {
             outcome.id if outcome else full_id: permits(_provenance(store, full_id, outcome), grants=grants)
             for outcome in outcomes

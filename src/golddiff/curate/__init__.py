@@ -13,7 +13,7 @@
 Not covered: preferences, trajectories, weights by survival.
 """
 
-from golddiff.curate.build import Built, build, from_history, from_sessions
+from golddiff.curate.dataset import Built, build, from_history, from_sessions
 from golddiff.curate.config import CurateConfig
 from golddiff.curate.row import Row, Tally, make_example
 

@@ -31,7 +31,8 @@ class Tally:
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count dropped candidates."""
-        self.dropped[reason] += count
+        if count:
+            self.dropped[reason] += count
 
 
 def make_example(

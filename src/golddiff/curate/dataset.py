@@ -122,8 +122,14 @@ def _permitted(rows: Sequence[Row], grants: Grants, tally: Tally) -> list[Row]:
         if verdict.permitted:
             kept.append(Row(msgspec.structs.replace(row.example, verdict=verdict), row.attempt, row.parents))
         else:
-            tally.denied[verdict.reasons[0]] += 1
+            tally.denied[_in_short(verdict.reasons[0])] += 1
     return kept
+
+
+def _in_short(reason: str) -> str:
+    """`gate: decision (what it is about)`, without the explanation, so that counts add up."""
+    about, _, detail = reason.partition(" (")
+    return f"{about} ({detail.removesuffix(')').partition(': ')[0]})"
 
 
 def _write(
