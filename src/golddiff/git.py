@@ -307,6 +307,15 @@ class GitRepository:
                     assert process.stdout
                     yield from ((found, files) for found, files, _ in _parse_diff(process.stdout))
 
+    def paths(self, shas: Iterable[str]) -> set[str]:
+        """Every path that one of these commits changed (for renames both names). Reads no file contents."""
+        with self._start(
+            ["diff-tree", "--stdin", "-r", "--root", "--name-only", "--no-renames", "-z"], shas
+        ) as process:
+            assert process.stdout
+            names = process.stdout.read().split(b"\0")
+        return {_text(name) for name in names if name and not _NO_CHANGES.fullmatch(name)}
+
     def _partial(self, shas: Sequence[str]) -> dict[str, list[str]]:
         """Commits that touch an object missing here, with the paths that can be read."""
         with self._start(["diff-tree", "--stdin", "-r", "--root", "--raw", "--no-renames", "-z"], shas) as process:

@@ -1,0 +1,100 @@
+"""All sessions of one repository, replayed and linked: the part of the stage that writes nothing.
+
+`run` stores what comes out of here; `bench/link` measures it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from golddiff.git import GitRepository
+from golddiff.outcomes import link as linking
+from golddiff.outcomes.history import History, accepted_graph, read_history
+from golddiff.outcomes.names import read_names
+from golddiff.outcomes.place import Placement, belongs, find_placement
+from golddiff.outcomes.replay import Reader, Replay, replay
+from golddiff.types import Clean, Event, Session
+
+Progress = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Analysed:
+    """One session of this repository."""
+
+    session: Session[Clean]
+    events: tuple[Event[Clean], ...]
+    why_here: str
+    sure: bool
+    """Whether more than common file names says that it belongs here."""
+    placement: Placement
+    replay: Replay
+    candidates: list[linking.Candidate]
+    """Commits that may hold its work, best first."""
+
+
+@dataclass(slots=True)
+class Analysis:
+    """What is known of a repository and its sessions."""
+
+    history: History
+    sessions: list[Analysed]
+    elsewhere: dict[str, str]
+    """Sessions left alone, with the reason."""
+
+
+def analyse(
+    git: GitRepository,
+    transcripts: Iterable[tuple[Session[Clean], tuple[Event[Clean], ...]]],
+    ignore: AbstractSet[str] = frozenset(),
+    progress: Progress | None = None,
+) -> Analysis:
+    """Replay and link the sessions that belong to `git`. Raises InputError where its history cannot be read."""
+    graph, default = accepted_graph(git)
+    known = git.paths(graph)
+    digits = len(default[1]) if default else 40
+    here: list[tuple[Analysed, linking.Written]] = []
+    elsewhere: dict[str, str] = {}
+    for session, events in transcripts:
+        inside, why = belongs(git, session, events, known)
+        if inside is False:
+            elsewhere[session.id] = why
+            continue
+        placement = find_placement(session, events, known)
+        done = replay(events, placement, base_reader(git, session))
+        found = Analysed(session, events, why, inside is True, placement, done, [])
+        here.append((found, linking.written(session, events, done, digits)))
+        if progress:
+            progress(f"replayed {len(here)} sessions")
+    starts = [found.session.started_at for found, _ in here]
+    since = min((start for start in starts if start), default=None)
+    wrote = [{line for _, line in work.added} for _, work in here]
+    wanted = set().union(*wrote)
+    removed = {line for _, work in here for _, line in work.removed}
+    history = read_history(git, wanted, removed, since, progress)
+    writers = Counter(line for lines in wrote for line in lines)
+    ids = [found.session.provider_session_id for found, _ in here]
+    names = read_names(git, history, [name for name in ids if name], ignore)
+    for found, work in here:
+        others: Mapping[int, int] = {line: writers[line] - 1 for _, line in work.added}
+        found.candidates = linking.link(work, history, others, len(here) - 1, names, ignore)
+        if not found.sure and not any(candidate.linked for candidate in found.candidates):
+            elsewhere[found.session.id] = found.why_here + ", by names that any repository may have"
+    return Analysis(history, [found for found, _ in here if found.session.id not in elsewhere], elsewhere)
+
+
+def base_reader(git: GitRepository, session: Session[Clean]) -> Reader | None:
+    """Read files as they were at the session's base commit; None where that commit is not known here."""
+    base = session.base_commit
+    if base is None or git.resolve(base) is None:
+        return None
+
+    def read(path: str) -> str | None:
+        blob = git.files_at(base, [path]).get(path)
+        data = git.blob(blob) if blob else None
+        return data.decode("utf-8", "replace") if data is not None else None
+
+    return read

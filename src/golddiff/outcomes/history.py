@@ -1,0 +1,169 @@
+"""A repository's history as the linker needs it: what each commit added and removed, and how rare each line is.
+
+One pass over `GitRepository.changes` keeps a line only as the hash of its key, counts in how many distinct patches
+each was added (rebased, cherry-picked and squashed copies of one patch count once), and indexes the lines that some
+session wrote. Commits are kept whole only from the first session on; older ones count for rarity.
+
+Left out: branches that share no history with the default branch (stored checkpoints, published pages: nothing is
+accepted there), stashes and notes; merge commits (they add nothing of their own here); submodules; and files that a
+commit changes by more than MAX_LINES lines (generated and data files, which no one reads).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from golddiff.git import CommitFacts, FileChange, GitRepository
+from golddiff.outcomes.lines import key, significant
+
+MAX_LINES = 20_000
+"""Added lines of one file in one commit beyond which the file is not indexed."""
+MAX_COMMITS = 50_000
+"""Newest commits that are read; older ones change rarity little."""
+_SKEW = timedelta(minutes=2)
+"""Clocks of one machine and of git's whole seconds agree within this."""
+_IGNORED_REFS = ("refs/stash", "refs/notes/")
+
+
+def line_hash(line_key: str) -> int:
+    """Hash of a key, equal within this process only."""
+    return hash(line_key)
+
+
+@dataclass(slots=True)
+class FileLines:
+    """Hashes of the significant lines that a commit added to and removed from one file."""
+
+    change: FileChange
+    added: frozenset[int]
+    removed: frozenset[int]
+
+
+@dataclass(slots=True)
+class CommitLines:
+    """One commit that may hold a session's work."""
+
+    facts: CommitFacts
+    position: int
+    """Rank in topological order, newest first."""
+    on_default_branch: bool
+    files: list[FileLines]
+
+
+@dataclass(slots=True)
+class History:
+    """What was committed, and how rare each line is."""
+
+    graph: dict[str, tuple[str, ...]]
+    default_branch: str | None
+    default_commits: set[str]
+    paths: set[str]
+    """Every path that was ever committed."""
+    commits: dict[str, CommitLines] = field(default_factory=dict)
+    frequency: Counter[int] = field(default_factory=Counter)
+    """Distinct patches that added each line."""
+    patches: int = 0
+    by_line: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    by_removed: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    by_blob: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Commits whose change results in this blob."""
+    last_commit_at: datetime | None = None
+
+    def weight(self, line: int, others: Mapping[int, int], sessions: int) -> float:
+        """Rarity of a line in nats: minus the log of the share of patches and other sessions that hold it."""
+        seen = self.frequency.get(line, 0) + others.get(line, 0)
+        return max(0.0, math.log((self.patches + sessions + 1) / (seen + 1)))
+
+    def ancestors(self, sha: str, within: set[str]) -> set[str]:
+        """Those of `within` that are ancestors of `sha`."""
+        oldest = max((self.commits[other].position for other in within), default=-1)
+        found: set[str] = set()
+        seen = {sha}
+        stack = list(self.graph.get(sha, ()))
+        while stack:
+            commit = stack.pop()
+            if commit in seen:
+                continue
+            seen.add(commit)
+            if commit in within:
+                found.add(commit)
+            known = self.commits.get(commit)
+            if known is None or known.position <= oldest:
+                stack += self.graph.get(commit, ())
+        return found
+
+
+def accepted_graph(git: GitRepository) -> tuple[dict[str, tuple[str, ...]], tuple[str, str] | None]:
+    """Commits that are connected to the default branch, newest first, and the default branch."""
+    default = git.default_branch()
+    if default is None:
+        return {}, None
+    tips = [sha for name, sha in git.refs().items() if not name.startswith(_IGNORED_REFS)]
+    graph = git.graph(dict.fromkeys([default[1], *tips]))
+    roots = {sha for sha, parents in git.graph([default[1]]).items() if not parents}
+    related: set[str] = set()
+    for sha in reversed(graph):
+        if sha in roots or any(parent in related for parent in graph[sha]):
+            related.add(sha)
+    return {sha: parents for sha, parents in graph.items() if sha in related}, default
+
+
+def read_history(
+    git: GitRepository,
+    wanted: set[int],
+    wanted_removed: set[int],
+    since: datetime | None,
+    progress: Callable[[str], None] | None = None,
+) -> History:
+    """Read the history once. Lines in `wanted` are indexed in commits from `since` on."""
+    graph, default = accepted_graph(git)
+    default_commits = set(git.graph([default[1]])) if default else set()
+    history = History(graph, default[0] if default else None, default_commits, set())
+    shas = list(graph)[:MAX_COMMITS]
+    facts = {commit.sha: commit for commit in git.commits(shas)}
+    if facts:
+        history.last_commit_at = max(commit.committed_at for commit in facts.values())
+    start = since - _SKEW if since else None
+    position = {sha: index for index, sha in enumerate(shas)}
+    seen: set[int] = set()
+    if progress:
+        progress(f"reading {len(shas):,} commits")
+    for sha, changes in git.changes(shas):
+        commit = facts.get(sha)
+        if commit is None:
+            continue
+        files = [_file_lines(change) for change in changes if change.mode != "160000"]
+        history.paths.update(change.path for change in changes)
+        history.paths.update(change.old_path for change in changes)
+        added = {line for file in files for line in file.added}
+        fingerprint = hash(frozenset(added))
+        if added and fingerprint not in seen:
+            seen.add(fingerprint)
+            history.patches += 1
+            history.frequency.update(added)
+        if start is not None and commit.committed_at >= start:
+            history.commits[sha] = CommitLines(commit, position[sha], sha in default_commits, files)
+            for line in added & wanted:
+                history.by_line[line].append(sha)
+            for line in {line for file in files for line in file.removed} & wanted_removed:
+                history.by_removed[line].append(sha)
+            for file in files:
+                history.by_blob[file.change.new_blob].append(sha)
+    return history
+
+
+def _file_lines(change: FileChange) -> FileLines:
+    size = sum(len(hunk.added) + len(hunk.removed) for hunk in change.hunks)
+    if size > MAX_LINES:
+        return FileLines(change, frozenset(), frozenset())
+    added = _hashes(line for hunk in change.hunks for line in hunk.added)
+    removed = _hashes(line for hunk in change.hunks for line in hunk.removed)
+    return FileLines(change, added, removed)
+
+
+def _hashes(lines: Iterable[str]) -> frozenset[int]:
+    return frozenset(line_hash(found) for found in map(key, lines) if significant(found))

@@ -1,0 +1,180 @@
+"""Does a session belong to this repository, and where do its paths lie in it?
+
+Transcripts name paths on the machine where the agent ran, often another one than this, often in a second worktree.
+The folder that stands for the repository's root is found by votes: for every absolute path that the session edited,
+each ending of it that the repository ever held votes for the folder in front of it. The session's own folder breaks
+ties, so a session in a subfolder and one in `/tmp/worktree-7` both find their root.
+
+A session belongs here if its folder lies in this repository on this machine, or its repository URL is one of the
+remotes', or a file that it edited was, before the edit, a version that the repository holds, or most files that it
+edited (or read, if it edited none) are known here. A folder that is another repository on this machine, or a URL
+that is none of ours, decides against it first. Where only names that any repository may have agree, the linker
+decides: the session belongs here if a commit holds its lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from golddiff.errors import InputError
+from golddiff.git import GitRepository
+from golddiff.types import Clean, Event, EventKind, Session
+
+KNOWN_SHARE = 0.5
+"""Share of a session's files that must be known here where neither folder nor URL decides: a session that only adds
+files to a known folder counts those, and one of another repository shares only names such as README.md."""
+_EVERYWHERE = frozenset(
+    {
+        "readme.md", "license", "makefile", ".gitignore", "package.json", "go.mod", "go.sum", "pyproject.toml",
+        "cargo.toml", "agents.md", "claude.md", "changelog.md", "dockerfile", "tsconfig.json", "__init__.py",
+        "setup.py", "package-lock.json",
+    }
+)  # fmt: skip
+"""Names at the root that nearly every repository has: they prove nothing."""
+
+
+class Placement:
+    """Turns a session's paths into paths of the repository."""
+
+    def __init__(self, cwd: str | None, roots: tuple[str, ...]) -> None:
+        self._cwd = cwd
+        self.roots = roots
+        """Folders on the session's machine that stand for the repository's root, longest first."""
+
+    def __call__(self, path: str) -> str | None:
+        """Path in the repository, or None outside it (and for paths inside `.git`)."""
+        full = absolute(path, self._cwd)
+        for root in self.roots:
+            if full.startswith(root.rstrip("/") + "/"):
+                inside = full[len(root.rstrip("/")) + 1 :]
+                return None if inside.split("/")[0] == ".git" else inside
+        if not self.roots and not full.startswith("/"):
+            return full
+        return None
+
+
+def absolute(path: str, cwd: str | None) -> str:
+    """The path joined to the session's folder, without `..`."""
+    return posixpath.normpath(posixpath.join(cwd or "", path))
+
+
+def find_placement(session: Session[Clean], events: Iterable[Event[Clean]], known: set[str]) -> Placement:
+    """Find the folder(s) that stand for the repository's root."""
+    cwd = session.cwd
+    folders = {posixpath.dirname(path) for path in known}
+    votes: Counter[str] = Counter()
+    for path in set(edited_paths(events)):
+        full = absolute(path, cwd)
+        if not full.startswith("/"):
+            continue
+        parts = full.split("/")
+        for cut in range(1, len(parts)):
+            ending = "/".join(parts[cut:])
+            root = "/".join(parts[:cut]) or "/"
+            if ending in known:
+                votes[root] += 2 if "/" in ending else 1
+            elif (folder := posixpath.dirname(ending)) and folder in folders:
+                votes[root] += 1
+    if cwd is None:
+        return Placement(None, tuple(sorted(votes, key=lambda root: -votes[root])[:1]))
+    related = {root: count for root, count in votes.items() if _nested(root, cwd)}
+    if not related:
+        return Placement(cwd, (cwd,))
+    best = max(related, key=lambda root: (related[root], root == cwd, -len(root)))
+    worktrees = [root for root, count in votes.items() if root != best and count > 1 and count * 4 >= votes[best]]
+    return Placement(cwd, tuple(sorted({best, *worktrees}, key=len, reverse=True)))
+
+
+def _nested(a: str, b: str) -> bool:
+    a, b = a.rstrip("/") + "/", b.rstrip("/") + "/"
+    return a.startswith(b) or b.startswith(a)
+
+
+def edited_paths(events: Iterable[Event[Clean]]) -> Iterator[str]:
+    """Paths of every edit, as the transcript gives them."""
+    for event in events:
+        if event.kind is EventKind.EDIT and event.edit is not None:
+            yield event.edit.path
+            if event.edit.new_path:
+                yield event.edit.new_path
+
+
+def read_paths(events: Iterable[Event[Clean]]) -> Iterator[str]:
+    """Paths that file-reading tools were asked for."""
+    for event in events:
+        if event.kind is EventKind.TOOL_CALL and event.arguments:
+            try:
+                arguments = msgspec.json.decode(event.arguments)
+            except msgspec.DecodeError:
+                continue
+            if isinstance(arguments, dict):
+                found = arguments.get("file_path") or arguments.get("path")
+                if isinstance(found, str):
+                    yield found
+
+
+def belongs(
+    git: GitRepository, session: Session[Clean], events: tuple[Event[Clean], ...], known: set[str]
+) -> tuple[bool | None, str]:
+    """Whether the session worked in this repository (None: only its content can tell), and why."""
+    remotes = {plain_url(url) for url in git.remotes()}
+    if session.cwd is not None and session.cwd.startswith("/") and Path(session.cwd).is_dir():
+        try:
+            with GitRepository.open(session.cwd) as other:
+                if common_dir(other.git_dir) == common_dir(git.git_dir):
+                    return True, "its folder lies in this repository"
+                if not remotes & {plain_url(url) for url in other.remotes()}:
+                    return False, "its folder is another repository"
+        except InputError:
+            pass
+    if session.repository_url is not None and remotes:
+        if plain_url(session.repository_url) in remotes:
+            return True, "its repository URL is one of the remotes"
+        if plain_url(session.repository_url).rsplit("/", 1)[-1] not in {url.rsplit("/", 1)[-1] for url in remotes}:
+            return False, "its repository URL is none of the remotes"
+    digits = len((git.default_branch() or ("", ""))[1]) or 40
+    for text in dict.fromkeys(event.edit.before for event in events if event.edit is not None and event.edit.before):
+        if git.has_object(blob_id(text, digits)):
+            return True, "a file that it edited is a version that this repository holds"
+    for paths in (list(dict.fromkeys(edited_paths(events))), list(dict.fromkeys(read_paths(events)))):
+        place = find_placement(session, events, known)
+        inside = [found for path in paths if (found := place(path)) is not None]
+        if not inside:
+            continue
+        folders = {posixpath.dirname(path) for path in known} - {""}
+        here = [path for path in inside if path in known or posixpath.dirname(path) in folders]
+        telling = [path for path in here if path in known and path.lower() not in _EVERYWHERE]
+        if here and len(here) >= KNOWN_SHARE * len(inside):
+            verdict = True if len(telling) >= KNOWN_SHARE * len(inside) else None
+            return verdict, f"{len(here)} of the {len(inside)} files that it touched are known here"
+        return False, f"only {len(here)} of the {len(inside)} files that it touched are known here"
+    return False, "nothing in it names a file of this repository"
+
+
+def blob_id(text: str, digits: int) -> str:
+    """Object id that git gives to a file with this text; `digits` is 40 (SHA-1) or 64 (SHA-256)."""
+    data = text.encode("utf-8", "surrogatepass")
+    return hashlib.new("sha256" if digits == 64 else "sha1", b"blob %d\0" % len(data) + data).hexdigest()
+
+
+def common_dir(git_dir: Path) -> Path:
+    """The directory that all worktrees of a repository share."""
+    pointer = git_dir / "commondir"
+    if pointer.is_file():
+        return (git_dir / pointer.read_text().strip()).resolve()
+    return git_dir.resolve()
+
+
+def plain_url(url: str) -> str:
+    """`host/owner/name` in lower case, whatever the transport and credentials."""
+    text = re.sub(r"^[a-z+]+://", "", url.strip().lower())
+    text = re.sub(r"^[^@/]*@", "", text)
+    text = re.sub(r"^([^/:]+):(?!\d+/)", r"\1/", text)
+    return text.removesuffix("/").removesuffix(".git")
