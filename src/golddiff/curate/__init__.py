@@ -13,8 +13,8 @@
 Not covered: preferences, trajectories, weights by survival.
 """
 
-from golddiff.curate.dataset import Built, build, from_history, from_sessions
 from golddiff.curate.config import CurateConfig
+from golddiff.curate.dataset import Built, build, from_history, from_sessions
 from golddiff.curate.row import Row, Tally, make_example
 
 __all__ = ["Built", "CurateConfig", "Row", "Tally", "build", "from_history", "from_sessions", "make_example"]

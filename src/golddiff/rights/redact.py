@@ -154,7 +154,8 @@ class _Redactor:
         for match in rule.regex.finditer(data):
             start, stop = match.span(group)
             secret = data[start:stop]
-            if b"[REDACTED:" in secret or not rule.rule.check(secret, data[max(0, start - 2) : start]):
+            before = data[max(end, start - 2) : start]  # what was redacted just before is no letter
+            if b"[REDACTED:" in secret or not rule.rule.check(secret, before):
                 continue
             if len(secret) >= _SHORTEST_REPEATED:
                 self.secrets[secret.decode(errors="replace")] = rule.rule.kind
