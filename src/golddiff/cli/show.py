@@ -92,11 +92,12 @@ def _overview(store: Store, as_json: bool) -> None:
         return
     output.print(Text(", ".join(words.counted(count, name) for name, count in counts.items() if count) or "empty"))
     rows = tuple(
-        (fact.id, f"{fact.started_at:%Y-%m-%d}" if fact.started_at else "", fact.state, fact.title) for fact in sessions
+        (words.abbreviation(fact.id), f"{fact.started_at:%Y-%m-%d}" if fact.started_at else "", fact.state, fact.title)
+        for fact in sessions
     )
-    _section(Section(title="Latest sessions", columns=("id", "began", "state", "first prompt"), rows=rows))
+    _section(Section(title="Latest sessions", columns=("id", "began", "state", "first prompt"), rows=rows), wrap=False)
     made_rows = tuple((item.id, type_name(type(item)), facts.shorten(label(item))) for item in made)
-    _section(Section(title="Made from them", columns=("id", "type", "what"), rows=made_rows))
+    _section(Section(title="Made from them", columns=("id", "type", "what"), rows=made_rows), wrap=False)
     if not sessions:
         output.print("Nothing is recorded here yet: golddiff import PATH…", style="dim")
 
@@ -117,7 +118,7 @@ def _print(found: Card, lineage: Lineage, full: bool) -> None:
     _tree("Went into", lineage.went_into, lineage.went_into_totals)
 
 
-def _section(section: Section) -> None:
+def _section(section: Section, *, wrap: bool = True) -> None:
     if not section.rows:
         return
     output.print()
@@ -125,7 +126,14 @@ def _section(section: Section) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for number, column in enumerate(section.columns):
         last = number == len(section.columns) - 1
-        table.add_column(column, no_wrap=number == 0, overflow="fold" if last else "ellipsis")
+        whole = number == 0 or not (wrap or last)
+        table.add_column(
+            column,
+            no_wrap=whole or not wrap,
+            min_width=max(len(row[number]) for row in section.rows) if whole else None,
+            ratio=1 if last and not wrap else None,
+            overflow="fold" if wrap else "ellipsis",
+        )
     for row in section.rows:
         table.add_row(*(Text(cell) for cell in row))
     output.print(table)
