@@ -581,6 +581,10 @@ class Score(Record, frozen=True, kw_only=True):
     """Metric name → value."""
     prediction: Clean | None = None
     """What the model answered."""
+    failure: str | None = None
+    """Why the answer is no success, by kind; None for a success and where there is no score."""
+    detail: Clean | None = None
+    """What the executed check said, cut."""
     unscored: str | None = None
     """Why there is no score; None where there is one."""
 
