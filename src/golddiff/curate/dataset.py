@@ -19,7 +19,7 @@ from golddiff.curate import card
 from golddiff.curate.arms import training_side
 from golddiff.curate.config import CurateConfig
 from golddiff.curate.dedup import decontaminated, without_duplicates
-from golddiff.curate.kinds.history import repository_of, rows_from_history
+from golddiff.curate.kinds.history import rows_from_history
 from golddiff.curate.kinds.sessions import rows_from_sessions
 from golddiff.curate.row import Row, Tally
 from golddiff.curate.split import Split, order, split_rows
@@ -28,6 +28,7 @@ from golddiff.git import GitRepository
 from golddiff.rights import Grants, permits, policy
 from golddiff.store import Store
 from golddiff.store.datasets import write_dataset
+from golddiff.store.repositories import remember_repository
 from golddiff.types import Dataset, Example, Grant, Repository, derive_id
 
 Progress = Callable[[str, int], None]
@@ -88,9 +89,7 @@ def from_history(store: Store, path: Path, config: CurateConfig, progress: Progr
     """Build from the history of the repository that `path` lies in."""
     tally = Tally()
     with GitRepository.open(path) as git, store.transaction():
-        name = (git.top or git.git_dir).name.removesuffix(".git")
-        repository = repository_of(store, git, name)
-        store.put(repository)
+        repository = remember_repository(store, git)
         counted = (lambda done: progress("commits", done)) if progress else None
         rows = rows_from_history(store, repository, git, config, tally, counted)
         return build(store, config, rows, tally, progress)

@@ -22,9 +22,10 @@ from golddiff.curate.row import Row, Tally, make_example
 from golddiff.curate.windows import Change, windows
 from golddiff.git import CommitFacts, FileChange, GitRepository
 from golddiff.patch import split
-from golddiff.rights import licence, redact_text
+from golddiff.rights import redact_text
 from golddiff.store import Store
-from golddiff.types import Commit, Provenance, Repository, derive_id
+from golddiff.store.repositories import commit_id
+from golddiff.types import Commit, Provenance, Repository
 
 _PULL_NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
 _PROGRESS_EVERY = 100
@@ -64,29 +65,6 @@ def rows_from_history(
         yield from _commit_rows(store, repository, git, config, tally, facts[sha], files)
 
 
-def repository_of(store: Store, git: GitRepository, name: str) -> Repository:
-    """Return the stored record of a repository, or make it, with the licence that its files on HEAD state."""
-    urls = git.remotes()
-    url = redact_text(urls[0]) if urls else None
-    branch = git.default_branch()
-    files: dict[str, str] = {}
-    if branch is not None:
-        for path, blob in git.tree(branch[1]).items():
-            if licence.is_licence_file(path):
-                files[path] = (git.blob(blob) or b"").decode("utf-8", "replace")
-    detected = licence.detect(files)
-    for known in store.find(Repository, name=name):
-        if known.url == url:
-            return known
-    return Repository(
-        id=derive_id("rep", url or str(git.git_dir)),
-        name=name,
-        url=url,
-        licence=detected.spdx,
-        licence_source=redact_text(detected.source) if detected.source else None,
-    )
-
-
 def _commit_rows(
     store: Store,
     repository: Repository,
@@ -106,7 +84,7 @@ def _commit_rows(
         commit=facts.sha,
     )
     commit = Commit(
-        id=derive_id("com", repository.id, facts.sha),
+        id=commit_id(repository.id, facts.sha),
         repository_id=repository.id,
         sha=facts.sha,
         parents=facts.parents,
