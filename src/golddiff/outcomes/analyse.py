@@ -32,6 +32,8 @@ class Analysed:
     """Whether more than common file names says that it belongs here."""
     placement: Placement
     replay: Replay
+    rarity: float
+    """Summed rarity, in nats, of all lines that it wrote or removed: how well it could be found."""
     candidates: list[linking.Candidate]
     """Commits that may hold its work, best first."""
 
@@ -65,7 +67,7 @@ def analyse(
             continue
         placement = find_placement(session, events, known)
         done = replay(events, placement, base_reader(git, session))
-        found = Analysed(session, events, why, inside is True, placement, done, [])
+        found = Analysed(session, events, why, inside is True, placement, done, 0.0, [])
         here.append((found, linking.written(session, events, done, digits)))
         if progress:
             progress(f"replayed {len(here)} sessions")
@@ -80,6 +82,7 @@ def analyse(
     names = read_names(git, history, [name for name in ids if name], ignore)
     for found, work in here:
         others: Mapping[int, int] = {line: writers[line] - 1 for _, line in work.added}
+        found.rarity = linking.rarity(work, history, others, len(here) - 1)
         found.candidates = linking.link(work, history, others, len(here) - 1, names, ignore)
         if not found.sure and not any(candidate.linked for candidate in found.candidates):
             elsewhere[found.session.id] = found.why_here + ", by names that any repository may have"

@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -73,6 +73,8 @@ _BASE_IS_PARENT = 1.0
 _NAMED = 8.0
 """The commit is named by the session or names it. Names can be copied and forged: they outweigh the prior of a few
 thousand commits, not contents that say the opposite."""
+_MOST_ODDS = 5.0
+"""Log-odds stated at most (0.993): about one wrong link in 150 is all that the measured links can vouch for."""
 _SKEW = timedelta(minutes=2)
 _COMMITTED = re.compile(r"^\[[^\]\n]*?\b([0-9a-f]{7,40})\] ", re.MULTILINE)
 
@@ -191,9 +193,7 @@ def link(
     since = work.session.started_at
     later = sum(1 for commit in history.commits.values() if since is None or commit.facts.committed_at >= since - _SKEW)
     prior = -math.log(max(later, 2))
-    session_total = sum(weight(line) for _, line in work.added) + _REMOVED * sum(
-        weight(line) for _, line in work.removed
-    )
+    session_total = rarity(work, history, other_sessions, sessions)
     links = []
     for sha in {*shared, *named}:
         commit = history.commits[sha]
@@ -207,7 +207,7 @@ def link(
         ]
         evidence = [item for item in evidence if item.kind not in ignore]
         amount = sum(found.added.values()) + sum(found.removed.values())
-        odds = prior + sum(item.weight for item in evidence)
+        odds = max(-_MOST_ODDS, min(_MOST_ODDS, prior + sum(item.weight for item in evidence)))
         links.append(
             Candidate(
                 sha=sha,
@@ -222,6 +222,15 @@ def link(
     return sorted(links, key=lambda item: (-item.confidence, history.commits[item.sha].position))
 
 
+def rarity(work: Written, history: History, other_sessions: Mapping[int, int], sessions: int) -> float:
+    """Summed rarity, in nats, of what a session added and (for less) removed."""
+
+    def total(places: Iterable[Place]) -> float:
+        return sum(history.weight(line, other_sessions, sessions) for _, line in places)
+
+    return total(work.added) + _REMOVED * total(work.removed)
+
+
 def _shared_lines(work: Written, history: History, weight: Weight) -> dict[str, _Shared]:
     """Lines that each commit shares with the session, in the session's file or (for less) in another."""
     found: dict[str, _Shared] = defaultdict(_Shared)
@@ -229,7 +238,7 @@ def _shared_lines(work: Written, history: History, weight: Weight) -> dict[str, 
     for (path, line), at in work.added.items():
         paths_of[line][path] = at
     for line, written_at in paths_of.items():
-        rarity = weight(line)
+        value = weight(line)
         first = min((at for at in written_at.values() if at), default=None)
         for sha in history.by_line.get(line, ()):
             commit = history.commits[sha]
@@ -241,7 +250,7 @@ def _shared_lines(work: Written, history: History, weight: Weight) -> dict[str, 
                 path = file.change.path
                 home = path if path in written_at else file.change.old_path
                 entry = found[sha]
-                entry.added[path, line] = rarity if home in written_at else rarity * _OTHER_PATH
+                entry.added[path, line] = value if home in written_at else value * _OTHER_PATH
                 if home not in written_at:
                     entry.copied.add((path, line))
                 at = written_at.get(home, first)
@@ -299,12 +308,12 @@ def _content(found: _Shared, commit: CommitLines, session_total: float, weight: 
     low, high = _SHARE_RANGE
     coverage = min(high, max(low, _SHARE_SLOPE * math.log10(share / _NEUTRAL_SHARE)))
     copied = sum(value for place, value in found.added.items() if place in found.copied)
-    rarity = min(_CONTENT_CAP, _DEPENDENCE * (amount - copied) + min(_COPY_CAP, _DEPENDENCE * copied))
+    amount_counted = min(_CONTENT_CAP, _DEPENDENCE * (amount - copied) + min(_COPY_CAP, _DEPENDENCE * copied))
     detail = (
         f"{len(found.added)} added and {len(found.removed)} removed lines shared: {of_commit:.0%} of the commit and "
         f"{of_session:.0%} of the session by rarity"
     )
-    return [_evidence("content", rarity + coverage, detail)]
+    return [_evidence("content", amount_counted + coverage, detail)]
 
 
 def _files(work: Written, commit: CommitLines) -> list[Reason]:

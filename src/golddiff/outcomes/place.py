@@ -30,6 +30,8 @@ from golddiff.types import Clean, Event, EventKind, Session
 KNOWN_SHARE = 0.5
 """Share of a session's files that must be known here where neither folder nor URL decides: a session that only adds
 files to a known folder counts those, and one of another repository shares only names such as README.md."""
+_TELLING = 2
+"""Known files at least, where only names decide: one name in common happens between any two repositories."""
 _EVERYWHERE = frozenset(
     {
         "readme.md", "license", "makefile", ".gitignore", "package.json", "go.mod", "go.sum", "pyproject.toml",
@@ -152,7 +154,8 @@ def belongs(
         here = [path for path in inside if path in known or posixpath.dirname(path) in folders]
         telling = [path for path in here if path in known and path.lower() not in _EVERYWHERE]
         if here and len(here) >= KNOWN_SHARE * len(inside):
-            verdict = True if len(telling) >= KNOWN_SHARE * len(inside) else None
+            telling_enough = len(telling) >= max(_TELLING, KNOWN_SHARE * len(inside))
+            verdict = True if telling_enough else None
             return verdict, f"{len(here)} of the {len(inside)} files that it touched are known here"
         return False, f"only {len(here)} of the {len(inside)} files that it touched are known here"
     return False, "nothing in it names a file of this repository"

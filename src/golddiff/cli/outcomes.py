@@ -1,0 +1,130 @@
+"""`golddiff outcomes`: what the user kept of each session."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+from golddiff.cli.app import console, emit_json, json_option, output, workspace_option
+from golddiff.outcomes.run import Summary, compute, parse_kinds
+from golddiff.store import Store
+from golddiff.types import Outcome, Session, SessionState
+
+_STYLES = {"accepted": "green", "revised": "yellow", "rejected": "red", "abandoned": "red", "unknown": "dim"}
+
+
+@click.command("outcomes")
+@click.option(
+    "--repo",
+    type=click.Path(path_type=Path),
+    default=Path("."),
+    show_default="the current directory",
+    help="A path inside the git repository that the sessions worked in, or a bare repository.",
+)
+@click.option(
+    "--ignore-evidence",
+    metavar="KINDS",
+    help="Kinds of evidence to leave out, separated by commas: content, files, base, time, command, trailer, notes.",
+)
+@workspace_option
+@json_option
+def command(repo: Path, ignore_evidence: str | None, workspace: Path, as_json: bool) -> None:
+    """Link imported sessions to commits and say what was kept of each.
+
+    Only reads the repository, and runs nothing of it. Sessions that belong to other repositories are left alone.
+    An outcome that cannot be told is `unknown`; its share is always printed.
+
+    \b
+    Examples:
+      golddiff outcomes
+      golddiff outcomes --repo ~/src/product --ignore-evidence trailer,notes
+    """
+    ignore = parse_kinds(ignore_evidence)
+    with Store.open(workspace) as store, console.status("reading history") as status:
+        summary = compute(store, repo, ignore=ignore, progress=lambda text: status.update(text))
+        starts = {session.id: session for session in store.sessions()}
+    if as_json:
+        emit_json([as_row(outcome) for outcome in summary.outcomes])
+        _print_coverage(summary, to_console=True)
+        return
+    _print_table(summary, starts)
+    _print_coverage(summary, to_console=False)
+
+
+def as_row(outcome: Outcome) -> dict[str, Any]:
+    """One session's outcome as `--json` gives it."""
+    return {
+        "session_id": outcome.session_id,
+        "state": outcome.state.value,
+        "commits": [link.sha for link in outcome.commits],
+        "confidence": outcome.confidence,
+        "commit_confidence": {link.sha: link.confidence for link in outcome.commits},
+        "evidence": [
+            {"commit": link.sha, "kind": item.kind, "weight": item.weight, "detail": item.detail}
+            for link in outcome.commits
+            for item in link.evidence
+        ],
+        "base": outcome.base,
+        "lines": {
+            "written": outcome.written_lines,
+            "kept": outcome.kept_lines,
+            "revised": outcome.revised_lines,
+            "dropped": outcome.dropped_lines,
+        },
+        "reasons": list(outcome.reasons),
+    }
+
+
+def _print_table(summary: Summary, sessions: dict[str, Session[Any]]) -> None:
+    table = Table(title=f"What was kept, in {summary.repository.name}", title_justify="left")
+    table.add_column("session", no_wrap=True)
+    table.add_column("began", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("prob.", no_wrap=True)
+    table.add_column("lines kept", no_wrap=True)
+    table.add_column("commits, or why unknown", overflow="fold", ratio=1)
+    for outcome in summary.outcomes:
+        started = sessions[outcome.session_id].started_at
+        known = outcome.state is not SessionState.UNKNOWN
+        commits = [link.sha[:8] for link in outcome.commits]
+        shown = " ".join(commits[:3]) + (f" +{len(commits) - 3}" if len(commits) > 3 else "")
+        table.add_row(
+            outcome.session_id[-8:],
+            started.strftime("%y-%m-%d") if started else "",
+            f"[{_STYLES[outcome.state.value]}]{outcome.state.value}[/]",
+            f"{outcome.confidence:.2f}" if known else "",
+            f"{outcome.kept_lines}/{outcome.written_lines}" if known else f"?/{outcome.written_lines}",
+            shown or (outcome.reasons[0] if outcome.reasons else ""),
+        )
+    output.print(table)
+
+
+def _print_coverage(summary: Summary, *, to_console: bool) -> None:
+    target = console if to_console else output
+    total = len(summary.outcomes)
+    states = summary.states
+    counted = ", ".join(f"{states[name]} {name}" for name in _STYLES if states[name]) or "none"
+    target.print(f"{total} session(s) of this repository: {counted}.")
+    silent = sum(
+        outcome.state.value == "unknown" and outcome.session_id not in summary.writers for outcome in summary.outcomes
+    )
+    target.print(
+        f"unknown: {states['unknown']} of {total} ({summary.unknown_share:.0%})"
+        + (f", of which {silent} changed no file that the transcript shows." if silent else ".")
+    )
+    if summary.elsewhere:
+        target.print(f"{len(summary.elsewhere)} session(s) left alone, since nothing shows that they belong here:")
+        for reason, count in Counter(_general(reason) for reason in summary.elsewhere.values()).most_common():
+            target.print(f"  {count} × {reason}", markup=False, highlight=False)
+
+
+def _general(reason: str) -> str:
+    return (
+        "too few of the files that it touched are known here"
+        if reason[0].isdigit() or reason.startswith("only")
+        else reason
+    )

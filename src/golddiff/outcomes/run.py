@@ -1,0 +1,294 @@
+"""The stage `outcomes`: read sessions from the store, decide what was kept, write the outcomes back.
+
+Writes one `Repository`, the linked `Commit`s, and per session one `Outcome` and its `Attempt`s, with lineage session →
+attempt, session → outcome, repository → commit → outcome. Ids are derived, so a second run replaces what the first
+wrote; an outcome of a session that turns out to belong elsewhere is removed. Everything that came from the repository
+passes redaction here. A gold diff that redaction changed so that it no longer applies to its base is blanked, with
+the reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from golddiff import patch
+from golddiff.errors import UsageError
+from golddiff.git import GitRepository
+from golddiff.outcomes.analyse import Analysed, Analysis, Progress, analyse
+from golddiff.outcomes.gold import Gold, find_gold, line_fates
+from golddiff.outcomes.judge import hunk_fates, judge_attempts, judge_session
+from golddiff.outcomes.link import KINDS, Candidate
+from golddiff.outcomes.place import plain_url
+from golddiff.outcomes.replay import AttemptState, Replay, State
+from golddiff.rights import licence
+from golddiff.rights.redact import redact_text
+from golddiff.store import Store
+from golddiff.types import (
+    Attempt,
+    AttemptFate,
+    Commit,
+    CommitLink,
+    Evidence,
+    LineFate,
+    Outcome,
+    Repository,
+    SessionState,
+    derive_id,
+)
+
+METHOD = "golddiff-content-link/1"
+_ABSENT_TEXT = State(True, None)
+
+
+@dataclass(slots=True)
+class Summary:
+    """What one run decided."""
+
+    repository: Repository
+    outcomes: list[Outcome] = field(default_factory=list)
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    """Sessions left alone because they belong to another repository, with the reason."""
+    writers: set[str] = field(default_factory=set)
+    """Sessions that changed a file as far as their transcript shows."""
+
+    @property
+    def states(self) -> Counter[str]:
+        """Sessions by state."""
+        return Counter(outcome.state.value for outcome in self.outcomes)
+
+    @property
+    def unknown_share(self) -> float:
+        """Share of sessions whose outcome could not be told; 0 where there is none."""
+        return self.states[SessionState.UNKNOWN.value] / len(self.outcomes) if self.outcomes else 0.0
+
+
+def parse_kinds(text: str | None) -> frozenset[str]:
+    """Parse a comma-separated list of evidence kinds. Raises UsageError for an unknown one."""
+    kinds = frozenset(part.strip() for part in (text or "").split(",") if part.strip())
+    if unknown := sorted(kinds - set(KINDS)):
+        raise UsageError(f"unknown kind of evidence {', '.join(unknown)}; there are {', '.join(KINDS)}.")
+    return kinds
+
+
+def compute(
+    store: Store,
+    path: Path,
+    *,
+    ignore: AbstractSet[str] = frozenset(),
+    sessions: Iterable[str] | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Decide what was kept of every session that belongs to the repository at `path`, and store it.
+
+    `ignore` leaves kinds of evidence out; `sessions` limits the run to these ids. Raises InputError where `path` is in
+    no readable git repository.
+    """
+    chosen = set(sessions) if sessions is not None else None
+    with GitRepository.open(path) as git:
+        transcripts = (
+            (session, store.events(session.id))
+            for session in store.sessions()
+            if chosen is None or session.id in chosen
+        )
+        analysis = analyse(git, transcripts, ignore, progress)
+        repository = describe(git, analysis)
+        summary = Summary(repository, elsewhere=analysis.elsewhere)
+        with store.transaction():
+            store.put(repository)
+            for index, found in enumerate(analysis.sessions):
+                if progress:
+                    progress(f"judging session {index + 1} of {len(analysis.sessions)}")
+                summary.outcomes.append(_settle(store, git, repository, analysis, found))
+                if found.replay.writes:
+                    summary.writers.add(found.session.id)
+            for session_id in analysis.elsewhere:
+                for stale in store.find(Outcome, session_id=session_id, repository_id=repository.id):
+                    store.remove(Outcome, stale.id)
+                    _drop_attempts(store, session_id, repository.id, set())
+    return summary
+
+
+def describe(git: GitRepository, analysis: Analysis) -> Repository:
+    """Identify a repository by its first commit, so that every clone of it is the same one."""
+    default = git.default_branch()
+    roots = sorted(sha for sha in analysis.history.default_commits if not analysis.history.graph.get(sha, ("",)))
+    urls = [plain_url(url) for url in git.remotes()]
+    folder = git.top or git.git_dir
+    name = "/".join(urls[0].split("/")[-2:]) if urls else folder.name.removesuffix(".git")
+    spdx = source = None
+    if default is not None:
+        files = {
+            path: text.decode("utf-8", "replace")
+            for path, blob in git.tree(default[1]).items()
+            if "/" not in path and (text := git.blob(blob)) is not None
+        }
+        detected = licence.detect(files)
+        spdx, source = detected.spdx, detected.source
+    return Repository(
+        id=derive_id("rep", *(roots or [str(git.git_dir)])),
+        name=name,
+        url=redact_text(urls[0]) if urls else None,
+        licence=spdx,
+        licence_source=redact_text(source) if source else None,
+    )
+
+
+def _settle(store: Store, git: GitRepository, repository: Repository, analysis: Analysis, found: Analysed) -> Outcome:
+    history, session = analysis.history, found.session
+    links = [candidate for candidate in found.candidates if candidate.linked]
+    gold = find_gold(git, history, links, found.replay)
+    lines = line_fates(found.replay, gold) if links else []
+    verdict = judge_session(
+        found.replay, found.candidates, gold, lines, found.rarity, session.ended_at, history.last_commit_at
+    )
+    reasons = list(verdict.reasons)
+    clean = redact_text(gold.diff)
+    if clean != gold.diff and not _still_applies(clean, gold):
+        clean = redact_text("")
+        reasons.append("gold diff blanked: redaction changed lines that it must match")
+    reasons += [f"not in the gold diff: {path}: {why}" for path, why in gold.left_out.items()]
+    commits = [_store_commit(store, repository, analysis, candidate) for candidate in links]
+    counts = Counter(line.fate for line in lines)
+    written = len(lines) if links else _written(found.replay)
+    dropped = counts[LineFate.DROPPED]
+    if verdict.state in (SessionState.REJECTED, SessionState.ABANDONED):
+        dropped = written
+    outcome = Outcome(
+        id=derive_id("out", session.id, repository.id),
+        session_id=session.id,
+        repository_id=repository.id,
+        state=verdict.state,
+        confidence=verdict.confidence,
+        commits=tuple(_stored_link(candidate) for candidate in links),
+        base=gold.base,
+        gold_patch=clean,
+        hunks=tuple(
+            msgspec.structs.replace(hunk, path=redact_text(hunk.path)) for hunk in hunk_fates(lines, found.replay)
+        ),
+        written_lines=written,
+        kept_lines=counts[LineFate.KEPT],
+        revised_lines=counts[LineFate.REVISED],
+        dropped_lines=dropped,
+        reasons=tuple(redact_text(reason) for reason in reasons),
+        method=METHOD,
+    )
+    store.put(outcome, parents=(session.id, *(commit.id for commit in commits)))
+    _store_attempts(store, found, gold, outcome)
+    return outcome
+
+
+def _still_applies(clean: str, gold: Gold) -> bool:
+    """Whether a redacted gold diff still fits its base (it may give other text: redacted lines)."""
+    try:
+        for parsed in patch.parse(clean):
+            path = parsed.new_path or parsed.old_path or ""
+            base = gold.files[path].base if path in gold.files else None
+            patch.apply(parsed, base)
+    except patch.PatchError:
+        return False
+    return True
+
+
+def _written(replay: Replay) -> int:
+    in_states = sum(
+        origin >= 0 and bool(line.strip())
+        for state in replay.files.values()
+        if state.lines is not None
+        for line, origin in zip(state.lines, state.origins, strict=True)
+    )
+    loose = (line for path, lines in replay.fragments.items() if not replay.files[path].known for line, _ in lines)
+    return in_states + sum(bool(line.strip()) for line in loose)
+
+
+def _stored_link(candidate: Candidate) -> CommitLink:
+    return CommitLink(
+        sha=candidate.sha,
+        confidence=candidate.confidence,
+        evidence=tuple(
+            Evidence(kind=reason.kind, weight=reason.weight, detail=redact_text(reason.detail))
+            for reason in candidate.reasons
+        ),
+        lines_shared=candidate.lines_shared,
+        lines_total=candidate.lines_total,
+        on_default_branch=candidate.on_default_branch,
+    )
+
+
+def _store_commit(store: Store, repository: Repository, analysis: Analysis, candidate: Candidate) -> Commit:
+    lines = analysis.history.commits[candidate.sha]
+    commit = Commit(
+        id=derive_id("com", repository.id, candidate.sha),
+        repository_id=repository.id,
+        sha=candidate.sha,
+        parents=lines.facts.parents,
+        committed_at=lines.facts.committed_at,
+        authored_at=lines.facts.authored_at,
+        subject=redact_text(lines.facts.subject),
+        paths=tuple(redact_text(file.change.path) for file in lines.files),
+        on_default_branch=lines.on_default_branch,
+    )
+    store.put(commit, parents=(repository.id,))
+    return commit
+
+
+def _store_attempts(store: Store, found: Analysed, gold: Gold, outcome: Outcome) -> None:
+    states = found.replay.attempts
+    kept: set[str] = set()
+    for index, (state, (fate, distance)) in enumerate(
+        zip(states, judge_attempts(states, gold, outcome.state), strict=True)
+    ):
+        attempt = _attempt(found, index, state, fate, distance, outcome.repository_id)
+        kept.add(attempt.id)
+        store.put(attempt, parents=(found.session.id,))
+    _drop_attempts(store, found.session.id, outcome.repository_id, kept)
+
+
+def _attempt(
+    found: Analysed, index: int, state: AttemptState, fate: AttemptFate, distance: float | None, repository_id: str
+) -> Attempt:
+    diffs = []
+    added = removed = 0
+    for path in sorted(state.files):
+        now, before = state.files[path], found.replay.base.get(path, _ABSENT_TEXT)
+        if not now.known or not before.known:
+            continue
+        diff = patch.render(path, before.text, now.text)
+        diffs.append(diff)
+        for file in patch.parse(diff):
+            for hunk in file.hunks:
+                added += sum(sign == "+" for sign, _ in hunk.lines)
+                removed += sum(sign == "-" for sign, _ in hunk.lines)
+    return Attempt(
+        id=derive_id("att", found.session.id, repository_id, index),
+        session_id=found.session.id,
+        index=index,
+        first_event=state.first_event,
+        last_event=state.last_event,
+        ended_by=state.ended_by,
+        ended_at=state.ended_at,
+        patch=redact_text("".join(diffs)),
+        paths=tuple(redact_text(path) for path in sorted(state.files)),
+        added_lines=added,
+        removed_lines=removed,
+        tests=state.tests,
+        fate=fate,
+        distance=distance,
+    )
+
+
+def _drop_attempts(store: Store, session_id: str, repository_id: str, kept: set[str]) -> None:
+    """Remove this repository's attempts of a session, except `kept`; those of another repository stay."""
+    stored = list(store.find(Attempt, session_id=session_id))
+    ours = {derive_id("att", session_id, repository_id, attempt.index) for attempt in stored}
+    for attempt in stored:
+        if attempt.id in ours and attempt.id not in kept:
+            store.remove(Attempt, attempt.id)
+
+
+__all__ = ["METHOD", "Summary", "compute", "parse_kinds"]
