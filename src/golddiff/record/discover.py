@@ -20,7 +20,7 @@ import msgspec
 from golddiff.record.importers.claude_records import Line as ClaudeLine
 from golddiff.record.importers.codex_records import Line as CodexLine
 from golddiff.record.importers.codex_records import Meta
-from golddiff.record.importers.jsonl import read_head
+from golddiff.record.importers.jsonl import decode, read_head
 
 _CLAUDE = msgspec.json.Decoder(ClaudeLine)
 _CODEX = msgspec.json.Decoder(CodexLine)
@@ -74,8 +74,8 @@ def _claude_code(repository: _Repository, environment: Mapping[str, str], home: 
 def _claude_cwd(path: Path) -> str | None:
     for text in _head(path):
         try:
-            cwd = _CLAUDE.decode(text).cwd
-        except (msgspec.DecodeError, RecursionError):
+            cwd = decode(_CLAUDE, text).cwd
+        except msgspec.DecodeError:
             continue
         if cwd is not None:
             return cwd.rstrip("/")
@@ -98,10 +98,10 @@ def _codex(repository: _Repository, environment: Mapping[str, str], home: Path) 
 def _codex_meta(path: Path) -> Meta | None:
     for text in _head(path):
         try:
-            line = _CODEX.decode(text)
+            line = decode(_CODEX, text)
             if line.type == "session_meta":
-                return _META.decode(line.payload)
-        except (msgspec.DecodeError, RecursionError):
+                return decode(_META, line.payload)
+        except msgspec.DecodeError:
             continue
     return None
 

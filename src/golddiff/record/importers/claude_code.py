@@ -74,7 +74,7 @@ class ClaudeCode:
 def _is_own(text: bytes) -> bool:
     try:
         line = decode(LINE, text)
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         return False
     if line.type in _OWN_SHAPES:
         return line.uuid is not None and line.sessionId is not None

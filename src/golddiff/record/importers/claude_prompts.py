@@ -15,7 +15,7 @@ _INJECTED = (
     "This session is being continued from a previous conversation that ran out of context",
 )  # fmt: skip
 _CUSTOM_COMMAND = re.compile(
-    r"<command-message>.*?</command-message>\s*<command-name>\s*(/?[^<]*?)\s*</command-name>"
+    r"<command-message>[^<]*</command-message>\s*<command-name>([^<]*)</command-name>"
     r"(?:\s*<command-args>(.*?)</command-args>)?",
     re.DOTALL,
 )
@@ -49,7 +49,7 @@ def said(line: Line, content: str | list[Block] | None, by_user: bool) -> Said:
         elif injected:
             found.notes.append(text)
         elif command := _CUSTOM_COMMAND.match(stripped):
-            typed.append(f"/{command[1].removeprefix('/')} {command[2] or ''}".strip())
+            typed.append(f"/{command[1].strip().removeprefix('/')} {command[2] or ''}".strip())
         elif stripped.startswith(_INJECTED):
             found.notes.append(text)
         else:

@@ -64,7 +64,7 @@ class Codex:
         for text in head:
             try:
                 line = decode(_LINE, text)
-            except (msgspec.DecodeError, RecursionError):
+            except msgspec.DecodeError:
                 continue
             if line.type in _KINDS and line.payload and line.timestamp is not None:
                 return True

@@ -85,7 +85,7 @@ class JsonLines(Generic[RecordT]):
                 self._damage(number, "not a JSON object")
                 return None
             self.skipped["unexpected shape"] += 1
-        except (msgspec.DecodeError, RecursionError) as error:
+        except msgspec.DecodeError as error:
             self._damage(number, str(error) if complete else "cut off: the last line has no end yet")
             return None
         self.hashes.append(blake2b(text, digest_size=8).hexdigest())
@@ -96,21 +96,26 @@ class JsonLines(Generic[RecordT]):
 
 
 def decode(decoder: msgspec.json.Decoder[RecordT], text: bytes | msgspec.Raw) -> RecordT:
-    r"""Decode one record; half a surrogate pair (`\ud83d` of an emoji that was cut) becomes U+FFFD.
+    r"""Decode one record.
+
+    Bytes that are no UTF-8 and half a surrogate pair (`\ud83d` of an emoji that was cut) become U+FFFD.
 
     Raises:
         msgspec.ValidationError: JSON, but of another shape.
-        msgspec.DecodeError: not JSON.
+        msgspec.DecodeError: not JSON, or nested without end.
     """
     try:
         return decoder.decode(text)
     except msgspec.ValidationError:
         raise
-    except msgspec.DecodeError:
+    except RecursionError:
+        raise msgspec.DecodeError("nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         whole = bytes(text)
-        repaired = _LONE_SURROGATE.sub(lambda match: match[1] + (match[2] or b"\\ufffd"), whole)
+        repaired = whole.decode("utf-8", "replace").encode()
+        repaired = _LONE_SURROGATE.sub(lambda match: match[1] + (match[2] or b"\\ufffd"), repaired)
         if repaired == whole:
-            raise
+            raise msgspec.DecodeError(str(error)) from None
         return decoder.decode(repaired)
 
 

@@ -12,14 +12,23 @@ from dataclasses import dataclass
 
 _SEPARATOR = re.compile(r"(&&|\|\||;|\||\n)")
 _QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"")
-_HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1.*?^\s*\2\s*$", re.DOTALL | re.MULTILINE)
+_HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
-_WRAPPERS = {
-    "sudo": 0, "time": 0, "env": 0, "nice": 0, "nohup": 0, "command": 0, "exec": 0, "stdbuf": 0, "xvfb-run": 0,
-    "timeout": 1, "uv": 0, "uvx": 0, "pipx": 0, "poetry": 0, "pdm": 0, "hatch": 0, "rye": 0, "pipenv": 0,
-    "conda": 0, "npx": 0, "bunx": 0, "coverage": 0,
-}  # fmt: skip
-"""Programs that run another one, and how many words of their own come first."""
+_WRAPPERS = frozenset(
+    {
+        "bunx", "command", "conda", "coverage", "env", "exec", "hatch", "nice", "nohup", "npx", "pdm", "pipenv", "pipx",
+        "poetry", "rye", "stdbuf", "sudo", "time", "timeout", "uv", "uvx", "xvfb-run",
+    }
+)  # fmt: skip
+"""Programs that run another one."""
+_WITH_VALUE = frozenset(
+    {
+        "--directory", "--env-file", "--extra", "--group", "--index-url", "--package", "--project", "--python",
+        "--signal", "--source", "--with", "--with-requirements", "-C", "-W", "-X", "-k", "-n", "-p", "-u",
+    }
+)  # fmt: skip
+"""Their options that take the next word."""
+_PYTHON = re.compile(r"(?:python|pypy)[\d.]*")
 
 MAX_COMMAND_CHARS = 20_000
 """What is longer holds a script or a file; only its head is looked at."""
@@ -41,7 +50,7 @@ class SimpleCommand:
 
 def simple_commands(line: str) -> list[SimpleCommand]:
     """Return the commands of a shell line in order; an unreadable one is split at spaces."""
-    line = _HEREDOC.sub(" ", line[:MAX_COMMAND_CHARS])
+    line = _without_heredocs(line[:MAX_COMMAND_CHARS])
     holes: list[str] = []
 
     def hide(match: re.Match[str]) -> str:
@@ -77,25 +86,50 @@ def _split(text: str) -> list[str]:
         return text.split()
 
 
+def _without_heredocs(line: str) -> str:
+    """Leave out the texts that `<<EOF` brings; the rest of its line stays."""
+    if "<<" not in line:
+        return line
+    kept = []
+    end: str | None = None
+    for part in line.split("\n"):
+        if end is not None:
+            if part.strip() == end:
+                end = None
+            continue
+        match = _HEREDOC.search(part)
+        if match is not None:
+            end = match[2]
+            part = part[: match.start()] + part[match.end() :]
+        kept.append(part)
+    return "\n".join(kept)
+
+
 def _unwrap(words: list[str]) -> list[str]:
     while words:
         head = words[0].rsplit("/", 1)[-1]
         if _ASSIGNMENT.fullmatch(words[0]):
             words = words[1:]
         elif head in _WRAPPERS:
-            rest = words[1:]
-            while rest and (rest[0].startswith("-") and rest[0] != "-m"):
-                rest = rest[1:]
-            rest = rest[_WRAPPERS[head] :]
-            if rest and rest[0] == "run":
-                rest = rest[1:]
-                while rest and rest[0].startswith("-") and rest[0] != "-m":
-                    rest = rest[1:]
-            if rest and rest[0] == "-m":
-                rest = rest[1:]
-            words = rest
-        elif re.fullmatch(r"(python|pypy)[\d.]*", head) and len(words) > 2 and "-m" in words[1:-1]:
-            words = words[words.index("-m") + 1 :]
+            words = _without_options(words[1:])
+            if head == "timeout":
+                words = words[1:]
+            elif words and words[0] == "run":
+                words = _without_options(words[1:])
+            if words and words[0] == "-m":
+                words = words[1:]
+        elif _PYTHON.fullmatch(head):
+            rest = _without_options(words[1:])
+            if len(rest) < 2 or rest[0] != "-m":
+                return words
+            words = rest[1:]
         else:
             return words
+    return words
+
+
+def _without_options(words: list[str]) -> list[str]:
+    """Leave out leading options with their values, up to `-m`, which names what is run."""
+    while words and words[0].startswith("-") and words[0] != "-m":
+        words = words[2:] if words[0] in _WITH_VALUE else words[1:]
     return words

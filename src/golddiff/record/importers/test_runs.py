@@ -35,7 +35,9 @@ _UNITTEST_VERDICT = re.compile(r"^(OK|FAILED|NO TESTS RAN)(?: \(([^)]*)\))?\s*$"
 _GO_PACKAGE = re.compile(r"^(?:\[[\w:-]+\] )?(ok|FAIL|---)\s*\t\S+", re.MULTILINE)
 _GO_TEST = re.compile(r"^(?:\[[\w:-]+\] )?--- (PASS|FAIL|SKIP): ", re.MULTILINE)
 _GO_BROKEN = re.compile(r"\[(?:build|setup) failed\]")
-_GO_EVENT = re.compile(r'^\{"Time":.*"Action":"(pass|fail|skip)".*"Test":"([^"/]+)"', re.MULTILINE)
+_GO_EVENT = re.compile(
+    r'^\{"Time":[^\n]{0,200}?"Action":"(pass|fail|skip)",[^\n]{0,1000}?"Test":"([^"/\n]+)"', re.MULTILINE
+)
 _GO_FAIL_LINE = re.compile(r"^(?:\[[\w:-]+\] )?(?:FAIL(?:\s|$)|panic: )", re.MULTILINE)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 

@@ -1,0 +1,67 @@
+"""`golddiff import`: what it prints, and what it does with wrong paths."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from golddiff.cli import application
+from golddiff.cli.app import run
+from record.scripted import ClaudeScript, text, tool
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GOLDDIFF_WORKSPACE", raising=False)
+    script = ClaudeScript()
+    script.user("fix it")
+    script.assistant(text("done"), tool("Bash", "t1", command="ls"))
+    path = script.write(tmp_path / "sessions" / "a.jsonl")
+    path.write_bytes(path.read_bytes() + b"{cut")
+    return tmp_path
+
+
+def test_json_has_sessions_events_skipped_and_damaged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(application, ["import", "sessions", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["sessions"]["new"] == 1
+    assert result["events"] == {"prompt": 1, "model_call": 1, "command": 1}
+    assert result["skipped"] == {"damaged line": 1}
+    assert [(row["path"], row["line"]) for row in result["damaged"]] == [("sessions/a.jsonl", 3)]
+    assert (folder / ".golddiff" / "golddiff.sqlite").exists()
+
+
+def test_the_table_shows_counts_and_the_place_of_the_damage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(application, ["import", "sessions"]) == 0
+    printed = capsys.readouterr().out
+    for words in ("sessions", "new", "model_call", "damaged line", "sessions/a.jsonl:3: cut off"):
+        assert words in printed
+
+
+def test_importing_again_says_that_nothing_is_new(capsys: pytest.CaptureFixture[str]) -> None:
+    run(application, ["import", "sessions"])
+    capsys.readouterr()
+    assert run(application, ["import", "sessions", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["sessions"]["same"], result["sessions"]["new"], result["events"]) == (1, 0, {})
+
+
+def test_a_wrong_path_is_an_input_error_with_what_to_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(application, ["import", "nowhere"]) == 3
+    error = capsys.readouterr().err
+    assert "nowhere does not exist" in error
+    assert "golddiff import ~/.claude/projects" in error
+
+
+def test_a_folder_without_transcripts_is_an_input_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "empty").mkdir()
+    assert run(application, ["import", "empty"]) == 3
+    assert "no transcript that golddiff knows" in capsys.readouterr().err
+
+
+def test_no_path_at_all_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(application, ["import"]) == 2
+    assert "PATH" in capsys.readouterr().err
