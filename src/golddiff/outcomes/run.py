@@ -24,11 +24,10 @@ from golddiff.outcomes.analyse import Analysed, Analysis, Progress, analyse
 from golddiff.outcomes.gold import Gold, find_gold, line_fates
 from golddiff.outcomes.judge import hunk_fates, judge_attempts, judge_session
 from golddiff.outcomes.link import KINDS, Candidate
-from golddiff.outcomes.place import plain_url
 from golddiff.outcomes.replay import AttemptState, Replay, State
-from golddiff.rights import licence
 from golddiff.rights.redact import redact_text
 from golddiff.store import Store
+from golddiff.store.repositories import commit_id, remember_repository
 from golddiff.types import (
     Attempt,
     AttemptFate,
@@ -97,10 +96,9 @@ def compute(
             if chosen is None or session.id in chosen
         )
         analysis = analyse(git, transcripts, ignore, progress)
-        repository = describe(git, analysis)
-        summary = Summary(repository, elsewhere=analysis.elsewhere)
         with store.transaction():
-            store.put(repository)
+            repository = remember_repository(store, git)
+            summary = Summary(repository, elsewhere=analysis.elsewhere)
             for index, found in enumerate(analysis.sessions):
                 if progress:
                     progress(f"judging session {index + 1} of {len(analysis.sessions)}")
@@ -112,31 +110,6 @@ def compute(
                     store.remove(Outcome, stale.id)
                     _drop_attempts(store, session_id, repository.id, set())
     return summary
-
-
-def describe(git: GitRepository, analysis: Analysis) -> Repository:
-    """Identify a repository by its first commit, so that every clone of it is the same one."""
-    default = git.default_branch()
-    roots = sorted(sha for sha in analysis.history.default_commits if not analysis.history.graph.get(sha, ("",)))
-    urls = [plain_url(url) for url in git.remotes()]
-    folder = git.top or git.git_dir
-    name = "/".join(urls[0].split("/")[-2:]) if urls else folder.name.removesuffix(".git")
-    spdx = source = None
-    if default is not None:
-        files = {
-            path: text.decode("utf-8", "replace")
-            for path, blob in git.tree(default[1]).items()
-            if "/" not in path and (text := git.blob(blob)) is not None
-        }
-        detected = licence.detect(files)
-        spdx, source = detected.spdx, detected.source
-    return Repository(
-        id=derive_id("rep", *(roots or [str(git.git_dir)])),
-        name=name,
-        url=redact_text(urls[0]) if urls else None,
-        licence=spdx,
-        licence_source=redact_text(source) if source else None,
-    )
 
 
 def _settle(store: Store, git: GitRepository, repository: Repository, analysis: Analysis, found: Analysed) -> Outcome:
@@ -223,7 +196,7 @@ def _stored_link(candidate: Candidate) -> CommitLink:
 def _store_commit(store: Store, repository: Repository, analysis: Analysis, candidate: Candidate) -> Commit:
     lines = analysis.history.commits[candidate.sha]
     commit = Commit(
-        id=derive_id("com", repository.id, candidate.sha),
+        id=commit_id(repository.id, candidate.sha),
         repository_id=repository.id,
         sha=candidate.sha,
         parents=lines.facts.parents,
