@@ -162,7 +162,7 @@ def _words(text: str) -> Counter[str]:
     lines = []
     for line in text.lower().splitlines():
         bare = line.strip(" \t#*/-;.")
-        if not re.match(r"copyright\b.*(\d{4}|\(c\)|©)|©|\(c\)|all rights reserved", bare):
+        if not re.match(r"copyright\b.*(\d{4}|\(c\)|©)|©|\(c\)\s*\d{4}|all rights reserved", bare):
             lines.append(bare)
     return Counter(re.findall(r"[a-z0-9]+", "\n".join(lines)))
 
