@@ -1,0 +1,1 @@
+"""Runnable configurations, one folder each, with a README that names the numbers to expect."""
