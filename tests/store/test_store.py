@@ -97,6 +97,7 @@ def test_an_abbreviated_id_must_be_unique(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         store.put(Repository(id="repo_abc", name="a"), Repository(id="repo_abd", name="b"))
         assert store.resolve("repo_abc") == (Repository, "repo_abc")
+        assert store.resolve("abd") == (Repository, "repo_abd")
         with pytest.raises(InputError, match="ambiguous"):
             store.resolve("repo_ab")
         with pytest.raises(InputError, match="nothing here"):

@@ -171,18 +171,18 @@ class Store:
         return [row[0] for row in self._connection.execute("SELECT child FROM lineage WHERE parent = ?", (record_id,))]
 
     def resolve(self, abbreviation: str) -> tuple[type[Record], str]:
-        """Return type and full id of the only record whose id starts with `abbreviation`.
+        """Return type and full id of the only record whose id starts or ends with `abbreviation`.
 
         Raises:
             InputError: no record does, or several do.
         """
         found: list[tuple[type[Record], str]] = []
-        pattern = abbreviation.replace("[", "[[]").replace("*", "[*]").replace("?", "[?]") + "*"
+        pattern = abbreviation.replace("[", "[[]").replace("*", "[*]").replace("?", "[?]")
         for kind, table in TABLES.items():
             if kind is Event and "/" not in abbreviation:
                 continue  # an event's id begins with its session's
-            sql = f"SELECT id FROM {table.name} WHERE id GLOB ? LIMIT 3"
-            found += [(kind, row[0]) for row in self._connection.execute(sql, (pattern,))]
+            sql = f"SELECT id FROM {table.name} WHERE id GLOB ? OR id GLOB ? LIMIT 3"
+            found += [(kind, row[0]) for row in self._connection.execute(sql, (f"{pattern}*", f"*{pattern}"))]
         exact = [item for item in found if item[1] == abbreviation]
         if len(exact or found) == 1:
             return (exact or found)[0]
