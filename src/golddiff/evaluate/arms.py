@@ -1,0 +1,77 @@
+"""What is compared: the untrained base, the base with earlier accepted changes (R0), students, teachers, controls.
+
+How it fits: an arm is a model behind `providers.Upstream` plus how it is asked, or the answers that a teacher gave
+when the session was recorded. `run.evaluate` asks every arm the same tasks; `cli.evaluate` and recipes make the arms.
+
+An untrained model is told the edit format in words (`explain`); a student was trained on the bare form and gets that,
+as `serve` would ask it. R0 (`shots`) shows only changes accepted before the task's own time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from golddiff.errors import UsageError
+from golddiff.prompts import edit_messages
+from golddiff.prompts.nearest import EarlierChanges
+from golddiff.providers.upstream import Upstream
+from golddiff.types import Example, Message
+
+__all__ = ["Arm", "Role", "recorded_answers"]
+
+
+class Role(StrEnum):
+    """What an arm is in the comparison."""
+
+    BASE = "base"  # untrained; the best of these is what capability recovered counts from
+    STUDENT = "student"
+    TEACHER = "teacher"
+    CONTROL = "control"  # trained on something that should not help as much
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One arm. It has either an `upstream` or `recorded` answers."""
+
+    name: str
+    """As it stands in reports."""
+    role: Role
+    identity: str
+    """What the answers depend on: checkpoint id, hash of weights, or model name at its server."""
+    upstream: Upstream | None = field(default=None, compare=False)
+    recorded: Mapping[str, str] | None = field(default=None, compare=False)
+    """Example id → window as the model left it; tasks that are not in it are unscored."""
+    explain: bool = False
+    """Say the edit format in a system message."""
+    shots: int = 0
+    """Earlier accepted changes to show (R0); 0 shows none."""
+    context_characters: int = 6000
+    """Most characters of a conversation with shots; the farthest shots are left out beyond it."""
+
+    def __post_init__(self) -> None:
+        if (self.upstream is None) == (self.recorded is None):
+            raise UsageError(f"arm {self.name} needs either a model to ask or recorded answers")
+
+    def messages(self, example: Example, earlier: EarlierChanges | None) -> tuple[Message, ...]:
+        """Return the conversation that this arm is asked for one task."""
+        shots = earlier.nearest(example, self.shots) if earlier is not None and self.shots else []
+        messages = edit_messages(example, shots, explain=self.explain)
+        while shots and sum(len(message.content) for message in messages) > self.context_characters:
+            shots = shots[1:]
+            messages = edit_messages(example, shots, explain=self.explain)
+        return messages
+
+
+def recorded_answers(tasks: Iterable[Example], attempts: Iterable[Example]) -> dict[str, str]:
+    """Return, by task id, the window that a recorded attempt left for the same request.
+
+    An attempt belongs to a task if path, place, window before and instruction are the same.
+    """
+    known = {_request(attempt): attempt.after for attempt in attempts}
+    return {task.id: known[_request(task)] for task in tasks if _request(task) in known}
+
+
+def _request(example: Example) -> tuple[str, int, str, str]:
+    return example.path, example.start_line, example.before, example.instruction

@@ -1,0 +1,80 @@
+"""The evaluation in the terminal: arms, differences, capability recovered, and what could not be scored."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from golddiff.evaluate.summary import Summary
+from golddiff.statistics.intervals import Interval
+
+__all__ = ["show"]
+
+
+def show(summary: Summary, console: Console) -> None:
+    """Print the whole evaluation."""
+    checked = f"{summary.checked_by_running} judged by running them, {summary.checked_by_structure} by structure only"
+    rest = summary.tasks - summary.checked_by_running - summary.checked_by_structure
+    console.print(Text(f"{summary.tasks} held-out tasks: {checked}, {rest} by the exact text", style="bold"))
+    console.print(Text(f"harness {summary.harness} · sandbox {summary.sandbox}", style="dim"))
+    console.print(_arms(summary))
+    if summary.contrasts:
+        console.print(_contrasts(summary))
+    for item in summary.recoveries:
+        console.print(Text(f"Capability recovered by {item.student} ({item.base} → {item.teacher}): {item}"))
+    for arm in summary.arms:
+        for reason, count in arm.unscored.items():
+            console.print(Text(f"Unscored, {arm.name}: {count} × {reason}", style="dim"))
+    console.print(
+        Text(
+            f"95 % intervals: paired cluster bootstrap over {summary.clusters} clusters; "
+            "p: exact McNemar, adjusted after Holm.",
+            style="dim",
+        )
+    )
+
+
+def _arms(summary: Summary) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("arm")
+    for name in ("success", "exact text", "line F1", "delta chrF", "applied", "nats/token", "scored"):
+        table.add_column(name, justify="right")
+    for arm in summary.arms:
+        measures = [arm.measures.get(name) for name in ("success", "exact", "line_f1", "delta_chrf", "applied")]
+        nll = "" if arm.nll is None else f"{arm.nll.estimate:.3f}"
+        scored = f"{arm.scored}/{summary.tasks}"
+        table.add_row(Text(arm.name), share(measures[0], wide=True), *(share(one) for one in measures[1:]), nll, scored)
+    return table
+
+
+def _contrasts(summary: Summary) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
+    for name in ("difference in success", "", "points", "only first : only second", "p"):
+        table.add_column(name, justify="left" if name in ("difference in success", "") else "right")
+    for one in summary.contrasts:
+        table.add_row(
+            Text(one.arm),
+            Text(f"less {one.against}"),
+            points(one.difference),
+            f"{one.only_arm} : {one.only_against}",
+            p_value(one.p_adjusted),
+        )
+    return table
+
+
+def share(interval: Interval | None, *, wide: bool = False) -> str:
+    """Render a share with its interval, or a dash."""
+    if interval is None:
+        return "–"
+    return str(interval) if wide else f"{100 * interval.estimate:.1f} %"
+
+
+def points(interval: Interval) -> str:
+    """Render a difference of shares in points."""
+    return f"{100 * interval.estimate:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
+
+
+def p_value(value: float) -> str:
+    """Render a p-value to two digits."""
+    return "< 0.0001" if value < 0.0001 else f"{value:.2g}"
