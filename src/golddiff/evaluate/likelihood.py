@@ -26,11 +26,11 @@ ONLY_DELETES = "the change only deletes lines"
 
 def changed_spans(before: str, answer: str) -> list[tuple[str, str]]:
     """Return (answer up to a run of new lines, answer up to that run's end) for each run, in order."""
-    old, new = patch.split(before), patch.split(answer)
+    new = answer.split("\n")  # without line ends: the last line of an answer has none
     spans = []
-    for _, _, start, end in patch.blocks(old, new):
-        upto = "".join(new[:end]).rstrip()
-        prefix = "".join(new[:start]).rstrip()
+    for _, _, start, end in patch.blocks(before.split("\n"), new):
+        upto = "\n".join(new[:end]).rstrip()
+        prefix = "\n".join(new[:start]).rstrip()
         if len(upto) > len(prefix):
             spans.append((prefix, upto))
     return spans
