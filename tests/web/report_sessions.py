@@ -40,7 +40,7 @@ def session(
         attempts=attempts if attempts is not None else {"kept": 1},
         rejections=1,
         interruptions=2,
-        usage=Usage(input_tokens=10, output_tokens=tokens, cache_read_tokens=1_000),
+        usage=Usage(output_tokens=tokens // 10, cache_read_tokens=tokens - tokens // 10),
         state=state,
         confidence=0.9,
         commits=("ab" * 20,),

@@ -29,7 +29,7 @@ def test_lines_attempts_and_cost_of_one_session() -> None:
     assert found.lines == Lines(written=12, kept=6, revised=1, dropped=3)
     assert (found.lines.known, found.lines.unknown) == (10, 2)
     assert found.attempts == {"superseded": 1, "kept": 2}
-    assert (found.output_tokens, found.input_tokens) == (7, 115)
+    assert found.tokens == 122
 
 
 def test_cells_add_up_to_the_session_and_lines_without_a_hunk_are_unknown() -> None:

@@ -97,7 +97,7 @@ def test_waste_is_what_was_dropped_and_never_what_is_unknown() -> None:
 
 def test_equal_waste_is_ordered_by_tokens() -> None:
     facts = [session(number, lines(dropped=7), tokens=number) for number in range(6)]
-    assert [row.session.output_tokens for row in report(facts).waste] == [5, 4, 3, 2, 1, 0]
+    assert [row.session.tokens for row in report(facts).waste] == [5, 4, 3, 2, 1, 0]
 
 
 def test_attempts_and_signals_are_summed() -> None:
@@ -106,7 +106,7 @@ def test_attempts_and_signals_are_summed() -> None:
     assert isinstance(found.attempts_per_session, Share)
     assert found.attempts_per_session.estimate == 3
     assert (found.rejections, found.interruptions, found.prompts) == (6, 12, 6)
-    assert found.usage.output_tokens == 600
+    assert found.usage.output_tokens == 60
 
 
 def test_tokens_per_kept_line_is_refused_where_nothing_was_kept() -> None:

@@ -126,11 +126,11 @@ def _section(section: Section, *, wrap: bool = True) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for number, column in enumerate(section.columns):
         last = number == len(section.columns) - 1
-        whole = number == 0 or not (wrap or last)
+        whole = not last
         table.add_column(
             column,
-            no_wrap=whole or not wrap,
-            min_width=max(len(row[number]) for row in section.rows) if whole else None,
+            no_wrap=not (last and wrap),
+            min_width=min(30, max(len(row[number]) for row in section.rows)) if whole else None,
             ratio=1 if last and not wrap else None,
             overflow="fold" if wrap else "ellipsis",
         )

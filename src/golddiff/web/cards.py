@@ -122,18 +122,16 @@ def _prompts(prompts: Iterable[Event[Clean]]) -> Section:
 def _attempts(attempts: Iterable[Attempt]) -> Section:
     rows = tuple(
         (
-            attempt.id,
+            words.abbreviation(attempt.id),
             f"{attempt.first_event}–{attempt.last_event}",
-            attempt.fate.value,
+            attempt.fate.value + ("" if attempt.distance is None else f", {100 * (1 - attempt.distance):.0f} % kept"),
             f"+{attempt.added_lines} −{attempt.removed_lines}",
-            words.counted(len(attempt.paths), "file"),
-            "—" if attempt.distance is None else f"{100 * attempt.distance:.0f} %",
             attempt.ended_by,
-            ", ".join(_tests(run) for run in attempt.tests[-2:]),
+            _tests(attempt.tests[-1]) if attempt.tests else "",
         )
         for attempt in attempts
     )
-    columns = ("attempt", "events", "fate", "lines", "files", "not kept", "ended by", "tests")
+    columns = ("attempt", "events", "fate", "lines", "ended by", "last tests")
     return Section(title="Attempts", columns=columns, rows=rows)
 
 

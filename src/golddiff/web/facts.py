@@ -65,6 +65,11 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
             dropped=self.dropped + other.dropped,
         )
 
+    def without(self, other: Lines) -> Lines:
+        """What is left when `other` is taken away; never below 0."""
+        names = self.__struct_fields__
+        return Lines(**{name: max(0, getattr(self, name) - getattr(other, name)) for name in names})
+
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """Lines of one session by who wrote them, with what, and in which language."""
@@ -103,20 +108,20 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[Cell, ...] = ()
 
     @property
-    def output_tokens(self) -> int:
-        """Tokens that models generated."""
-        return self.usage.output_tokens
+    def tokens(self) -> int:
+        """All tokens that models read (caches too) and wrote: see `spent`."""
+        return spent(self.usage)
 
-    @property
-    def input_tokens(self) -> int:
-        """Tokens that models read, from caches too."""
-        return self.usage.input_tokens + self.usage.cache_read_tokens + self.usage.cache_write_tokens
+
+def spent(usage: Usage) -> int:
+    """All tokens of a usage. Written ones are no measure by themselves: some clients record only their beginning."""
+    return usage.input_tokens + usage.output_tokens + usage.cache_read_tokens + usage.cache_write_tokens
 
 
 def read(
     store: Store, repository_ids: Iterable[str] | None = None, progress: Callable[[int], None] | None = None
 ) -> list[SessionFacts]:
-    """Return the facts of every session, or of those not known to belong to another repository.
+    """Return the facts of every session, or of those with an outcome in one of the repositories.
 
     `progress` is called with the number of sessions read so far.
     """
@@ -125,7 +130,7 @@ def read(
     for number, session in enumerate(store.sessions(), 1):
         outcomes = list(store.find(Outcome, session_id=session.id))
         chosen = [item for item in outcomes if wanted is None or item.repository_id in wanted]
-        if chosen or not outcomes:
+        if chosen or wanted is None:
             facts.append(
                 of_session(
                     session,
@@ -203,10 +208,10 @@ def _cells(session: Session[Clean], outcome: Outcome) -> list[Cell]:
     for hunk in outcome.hunks:
         key = (hunk.model or only_model or "unknown", hunk.tool or "unknown", language(hunk.path))
         sums[key] = sums.get(key, Lines()) + _hunk_lines(hunk, known)
-    rest = lines_of(outcome).written - sum(lines.written for lines in sums.values())
-    if rest > 0:
+    rest = lines_of(outcome).without(sum(sums.values(), Lines()))
+    if rest.written:
         key = (only_model or "unknown", "unknown", "unknown")
-        sums[key] = sums.get(key, Lines()) + Lines(written=rest)
+        sums[key] = sums.get(key, Lines()) + rest
     return [Cell(model=key[0], tool=key[1], language=key[2], lines=lines) for key, lines in sums.items()]
 
 

@@ -107,10 +107,10 @@ def waste(report: Report) -> Figure:
             "name": name,
             "y": [words.abbreviation(item.id) for item in rows],
             "x": [getattr(item.lines, name) for item in rows],
-            "customdata": [[_label(item), words.tokens(item.output_tokens)] for item in rows],
+            "customdata": [[_label(item), words.tokens(item.tokens)] for item in rows],
             "marker": {"color": colour},
             "hovertemplate": f"<b>%{{customdata[0]}}</b><br>%{{x}} lines {name}<br>"
-            "%{customdata[1]} tokens written<extra></extra>",
+            "%{customdata[1]} tokens spent<extra></extra>",
         }
         for name, colour in parts
         if any(getattr(item.lines, name) for item in rows)
@@ -143,6 +143,7 @@ def _layout(height: int, x: Figure | None = None, y: Figure | None = None) -> Fi
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "size": 12, "color": "--ink"},
+        "showlegend": True,
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal", "font": soft},
         "hoverlabel": {"align": "left", "bgcolor": "--paper", "bordercolor": "--line", "font": {"color": "--ink"}},
         "xaxis": _merge(axis | {"showgrid": False}, x),

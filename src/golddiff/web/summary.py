@@ -80,7 +80,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     interruptions: int
     usage: Usage
     tokens_per_kept_line: Measured
-    """Output tokens of sessions of known outcome per line kept."""
+    """Tokens spent, read and written, in sessions of known outcome, per line kept."""
     waste: tuple[Waste, ...]
     sessions: tuple[SessionFacts, ...]
 
@@ -232,16 +232,16 @@ def _usage(facts: Sequence[SessionFacts]) -> Usage:
 
 
 def _tokens_per_line(measure: _Measure, known: Sequence[SessionFacts]) -> Measured:
-    """Output tokens over lines kept. Refused where kept lines are too few or too concentrated to divide by."""
-    if not any(fact.output_tokens for fact in known):
+    """Tokens spent over lines kept. Refused where kept lines are too few or too concentrated to divide by."""
+    if not any(fact.tokens for fact in known):
         return Refused("no token counts in these sessions")
     return measure.ratio(
-        lambda fact: fact.output_tokens if fact.lines.known else 0, lambda fact: fact.lines.kept, bounded=False
+        lambda fact: fact.tokens if fact.lines.known else 0, lambda fact: fact.lines.kept, bounded=False
     )
 
 
 def _waste(facts: Sequence[SessionFacts]) -> tuple[Waste, ...]:
     """Sessions with most dropped lines, then with most tokens. A session of unknown outcome wasted nothing known."""
     rows = [Waste(session=fact, wasted=fact.lines.dropped) for fact in facts if fact.lines.dropped]
-    rows.sort(key=lambda row: (-row.wasted, -row.session.output_tokens, row.session.id))
+    rows.sort(key=lambda row: (-row.wasted, -row.session.tokens, row.session.id))
     return tuple(rows[:WASTE_ROWS])

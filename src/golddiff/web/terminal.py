@@ -16,7 +16,6 @@ from golddiff.web.facts import Lines
 from golddiff.web.summary import Breakdown, Report
 
 ACCENT = "yellow"
-_BAR = 20
 _PARTS = (("kept", "█", ACCENT), ("revised", "▓", ACCENT), ("dropped", "▒", "bright_black"), ("unknown", "·", "dim"))
 
 
@@ -30,7 +29,7 @@ def show(report: Report, console: Console) -> None:
         return
     console.print()
     if report.lines.written:
-        console.print(_fates(report))
+        console.print(_fates(report, console.width))
     console.print(Text(report.coverage_sentence, style="dim"))
     console.print()
     for label, text in signals(report):
@@ -41,7 +40,7 @@ def show(report: Report, console: Console) -> None:
             console.print(_breakdown(breakdown, console.width))
     if report.waste:
         console.print()
-        console.print(_waste(report))
+        console.print(_waste(report, console.width))
     if report.lines.known:
         console.print()
         console.print(Text(words.NOTE, style="dim"))
@@ -49,11 +48,9 @@ def show(report: Report, console: Console) -> None:
 
 def signals(report: Report) -> list[tuple[str, str]]:
     """What happened besides lines, as label and text."""
-    usage = report.usage
-    read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
     total = sum(report.attempts.values())
     per_session = f"; per session {words.number(report.attempts_per_session)}" if total else ""
-    per_line = f"; written per kept line {words.number(report.tokens_per_kept_line)}" if report.lines.known else ""
+    per_line = f"; per kept line {words.rounded(report.tokens_per_kept_line)}" if report.lines.known else ""
     return [
         ("Sessions", words.states(report)),
         ("Attempts", f"{total} ({words.attempts(report)}){per_session}"),
@@ -63,11 +60,11 @@ def signals(report: Report) -> list[tuple[str, str]]:
             f"{words.counted(report.rejections, 'rejected tool use')}, "
             f"{words.counted(report.interruptions, 'interruption')}",
         ),
-        ("Tokens", f"{words.tokens(usage.output_tokens)} written, {words.tokens(read)} read{per_line}"),
+        ("Tokens", f"{words.spent(report)}{per_line}"),
     ]
 
 
-def bar(lines: Lines, width: int = _BAR) -> Text:
+def bar(lines: Lines, width: int) -> Text:
     """Draw what became of the lines; parts that are there at all get at least one cell."""
     counts = [lines.kept, lines.revised, lines.dropped, lines.unknown]
     cells = [max(1, round(width * count / lines.written)) if count else 0 for count in counts]
@@ -80,7 +77,7 @@ def bar(lines: Lines, width: int = _BAR) -> Text:
     return text
 
 
-def _fates(report: Report) -> Table:
+def _fates(report: Report, width: int) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column()
     table.add_column(justify="right")
@@ -94,7 +91,7 @@ def _fates(report: Report) -> Table:
         ("unknown", lines.unknown, None),
     ]
     for (name, count, share), (_, glyph, style) in zip(rows, _PARTS, strict=True):
-        size = max(1, round(40 * count / lines.written)) if count else 0
+        size = max(1, round(max(8, min(40, width - 56)) * count / lines.written)) if count else 0
         refused = share is None or isinstance(share, Refused)
         said = Text("not counted in the shares" if share is None else str(share), style="dim" if refused else "")
         table.add_row(name, words.counted(count, "line"), said, Text(glyph * size, style=style))
@@ -102,14 +99,15 @@ def _fates(report: Report) -> Table:
 
 
 def _breakdown(breakdown: Breakdown, width: int) -> Table:
-    with_bar, with_rest = width >= 80, width >= 105
+    bar_width = 20 if width >= 100 else 10 if width >= 80 else 0
+    with_rest = width >= 112
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column(breakdown.title, style="bold", no_wrap=True, overflow="ellipsis", width=20)
+    table.add_column(breakdown.title, style="bold", no_wrap=True, overflow="ellipsis", width=18)
     for name in ("sessions", "lines", "known"):
         table.add_column(name, justify="right", no_wrap=True)
-    if with_bar:
-        table.add_column("", no_wrap=True, width=_BAR)
-    table.add_column("kept", min_width=16)
+    if bar_width:
+        table.add_column("", no_wrap=True, width=bar_width)
+    table.add_column("kept", min_width=14)
     if with_rest:
         table.add_column("points against the rest", no_wrap=True)
     for group in breakdown.groups:
@@ -118,7 +116,7 @@ def _breakdown(breakdown: Breakdown, width: int) -> Table:
             Text(str(group.sessions)),
             Text(f"{group.lines.written:,}"),
             Text(words.percent(group.coverage)),
-            *([bar(group.lines)] if with_bar else []),
+            *([bar(group.lines, bar_width)] if bar_width else []),
             Text(words.group_share(group), style="dim" if isinstance(group.kept, Refused) else ""),
         ]
         if with_rest:
@@ -129,20 +127,20 @@ def _breakdown(breakdown: Breakdown, width: int) -> Table:
     return table
 
 
-def _waste(report: Report) -> Table:
+def _waste(report: Report, width: int) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("Most waste", style="bold", no_wrap=True)
-    for name in ("dropped", "of", "tokens"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("first prompt", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("Most waste", style="bold", no_wrap=True, min_width=18)
+    for name, least in (("dropped", 7), ("of", 6), ("tokens", 6)):
+        table.add_column(name, justify="right", no_wrap=True, min_width=least)
+    table.add_column("state", no_wrap=True, min_width=9)
+    table.add_column("first prompt", no_wrap=True, overflow="ellipsis", width=max(12, width - 60))
     for row in report.waste:
         table.add_row(
             Text(words.abbreviation(row.session.id)),
             f"{row.wasted:,}",
             f"{row.session.lines.written:,}",
-            words.tokens(row.session.output_tokens),
+            words.tokens(row.session.tokens),
             row.session.state,
-            Text(row.session.title),
+            Text(row.session.title, overflow="ellipsis", no_wrap=True),
         )
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from golddiff.statistics.shares import FEWEST_CLUSTERS, Difference, Measured, Refused
+from golddiff.web import facts
 from golddiff.web.summary import Group, Report
 
 NOTE = (
@@ -42,8 +43,12 @@ def difference(found: Difference | Refused) -> str:
     """Render a difference in points with its interval; a dash where it is refused."""
     if isinstance(found, Refused):
         return "—"
-    values = (f"{100 * value:+.0f}".replace("-", "−") for value in (found.estimate, found.low, found.high))
+    values = (_signed(100 * value) for value in (found.estimate, found.low, found.high))
     return "{} [{} to {}]".format(*values)
+
+
+def _signed(points: float) -> str:
+    return f"{round(points):+d}".replace("-", "−") if round(points) else "0"
 
 
 def verdict(found: Difference | Refused) -> str:
@@ -61,6 +66,21 @@ def tokens(count: int) -> str:
     if count < 1_000:
         return str(count)
     return f"{count / 1_000:.0f}k" if count < 999_500 else f"{count / 1_000_000:.1f}M"
+
+
+def rounded(measured: Measured) -> str:
+    """Render tokens per line, with its interval: `25k [10k–86k]`."""
+    if isinstance(measured, Refused):
+        return str(measured)
+    values = (tokens(round(value)) for value in (measured.estimate, measured.low, measured.high))
+    return "{} [{}–{}]".format(*values)
+
+
+def spent(report: Report) -> str:
+    """Render the tokens of all sessions and how many of them were read from caches."""
+    total = facts.spent(report.usage)
+    cached = f", {percent(report.usage.cache_read_tokens / total)} of them read from caches" if total else ""
+    return f"{tokens(total)} in all{cached}"
 
 
 def counted(count: int, noun: str) -> str:

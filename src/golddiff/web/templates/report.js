@@ -35,4 +35,5 @@
 
   draw();
   dark.addEventListener("change", draw);
+  window.matchMedia("print").addEventListener("change", draw);  // paper is always light
 })();

@@ -1,0 +1,143 @@
+"""`golddiff report`: find this repository's sessions, import and link them, say what was kept.
+
+The first command of a new user, so it needs no arguments and no set-up: it joins discovery, import, linking and the
+report, and writes only into the workspace (which ignores itself in git) and the page.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.text import Text
+
+from golddiff import config
+from golddiff.cli.app import console, emit_json, json_option, output, workspace_option
+from golddiff.errors import InputError
+from golddiff.git import GitRepository
+from golddiff.outcomes.run import compute
+from golddiff.record.discover import find_transcripts, transcript_homes
+from golddiff.record.ingest import import_paths
+from golddiff.store import Store
+from golddiff.store.repositories import describe_repository
+from golddiff.types import Repository, Session
+from golddiff.web import facts, page, terminal, words
+from golddiff.web.summary import Report, summarise
+
+PAGE = "report.html"
+
+
+@click.command("report")
+@click.option(
+    "--repo", type=click.Path(path_type=Path), help="A path inside the repository.  [default: the current directory]"
+)
+@click.option(
+    "--transcripts",
+    multiple=True,
+    metavar="PATH",
+    help="File, folder or glob of transcripts, instead of those found on this machine; may be given several times.",
+)
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help=f"Page to write; default: {PAGE} in the workspace."
+)
+@click.option("--no-import", is_flag=True, help="Report on what the workspace holds; import and link nothing.")
+@workspace_option
+@json_option
+def command(
+    repo: Path | None,
+    transcripts: tuple[str, ...],
+    html: Path | None,
+    no_import: bool,
+    workspace: Path,
+    as_json: bool,
+) -> None:
+    """Report what you kept of what agents wrote in this repository.
+
+    Finds the transcripts of this repository that Claude Code and Codex keep on this machine, imports them (secrets
+    are redacted first), finds in git what became of their lines, and prints the report. A page with plots goes to
+    the workspace, or to --html FILE. Nothing leaves this machine.
+
+    \b
+    Examples:
+      golddiff report
+      golddiff report --repo ~/code/shop --html shop.html
+      golddiff report --transcripts 'exports/**/*.jsonl' --json
+    """
+    repository = _known(repo) if no_import else _bring_in(workspace, repo or Path.cwd(), transcripts)
+    name = repository.name if repository else str(workspace)
+    with Store.open(workspace, write=False) as store, console.status("reading the workspace"):
+        read = facts.read(store, [repository.id] if repository else None)
+        report = summarise(name, read, now=datetime.now(UTC))
+    target = html or (None if as_json else workspace / PAGE)
+    if target is not None:
+        page.write(report, target)
+    if as_json:
+        emit_json(as_data(report))
+        return
+    terminal.show(report, output)
+    _next_step(report, target)
+
+
+def _known(repo: Path | None) -> Repository | None:
+    """The repository to report on without importing: the given one, else everything in the workspace."""
+    if repo is None:
+        return None
+    with GitRepository.open(repo) as git:
+        return describe_repository(git)
+
+
+def _bring_in(workspace: Path, repo: Path, transcripts: tuple[str, ...]) -> Repository:
+    """Import and link; returns the repository that the sessions were linked with."""
+    with GitRepository.open(repo) as git:
+        top = git.top or git.git_dir
+    paths = [str(path) for path in transcripts or find_transcripts(repo)]
+    with Store.open(workspace) as store, console.status("looking for transcripts") as status:
+        if paths:
+            subject = config.load(Path.cwd()).subject
+            summary = import_paths(
+                store, paths, subject=subject, progress=lambda path, *_: status.update(f"importing {path.name[-40:]}")
+            )
+            _say_imported(summary.sessions)
+            for path, reason in summary.failed.items():
+                console.print(f"left out {path}: {reason}", markup=False, highlight=False, soft_wrap=True)
+        elif store.count(Session):
+            console.print(f"no transcripts of {top} on this machine; reporting on what was imported before")
+        else:
+            homes = ", ".join(str(home) for home in transcript_homes())
+            raise InputError(
+                f"no agent transcripts of {top} on this machine (looked in {homes}). Sessions that ran elsewhere "
+                "are given by path: golddiff report --transcripts PATH"
+            )
+        status.update("linking sessions with commits")
+        linked = compute(store, repo, progress=status.update)
+    if linked.elsewhere:
+        count = words.counted(len(linked.elsewhere), "session")
+        console.print(f"{count} in this workspace belong to no commit of {linked.repository.name}; not counted here")
+    return linked.repository
+
+
+def _say_imported(changes: dict[str, int]) -> None:
+    said = ", ".join(f"{count} {change}" for change, count in changes.items() if count)
+    console.print(f"imported: {said or 'nothing'}", highlight=False)
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """The report as JSON data: its fields, with the headline and the coverage in words."""
+    fields: dict[str, Any] = msgspec.to_builtins(report)
+    return {"headline": report.headline, "coverage_sentence": report.coverage_sentence} | fields
+
+
+def _next_step(report: Report, target: Path | None) -> None:
+    output.print()
+    if target is not None:
+        output.print(Text(f"Page with plots: {target}"), soft_wrap=True)
+    if not report.sessions:
+        output.print("Nothing to report on. Next: golddiff report --transcripts PATH", style="bold")
+    elif not report.lines.known:
+        output.print("No session could be linked with a commit. Why, for each: golddiff outcomes", style="bold")
+    elif report.waste:
+        shown = words.abbreviation(report.waste[0].session.id)
+        output.print(Text(f"What happened in one session: golddiff show {shown}"))
