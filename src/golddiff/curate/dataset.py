@@ -23,7 +23,7 @@ from golddiff.curate.kinds.history import rows_from_history
 from golddiff.curate.kinds.sessions import rows_from_sessions
 from golddiff.curate.row import Row, Tally
 from golddiff.curate.split import Split, order, split_rows
-from golddiff.errors import InputError
+from golddiff.errors import InputError, RightsError
 from golddiff.git import GitRepository
 from golddiff.rights import Grants, permits, policy
 from golddiff.store import Store
@@ -56,7 +56,7 @@ def build(
 
     Raises:
         InputError: no row is left to train on; the message says what became of the candidates.
-        RightsError: a row without a verdict would have been written.
+        RightsError: no row is left and some were denied, or a row without a verdict would have been written.
     """
     tally = tally or Tally()
     report = progress or (lambda stage, done: None)
@@ -74,7 +74,8 @@ def build(
         split = split_rows(unique, config, repositories, tally)
         split = Split(split.train, decontaminated(split.test, split.train, config.near_duplicates, tally), split.rule)
         if not split.train:
-            raise InputError(_nothing_left(tally))
+            error = RightsError if tally.denied else InputError
+            raise error(_nothing_left(tally))
         datasets = {target: _write(store, config, target, split, tally, repositories) for target in config.targets}
     return Built(datasets, split.rule)
 
