@@ -139,6 +139,18 @@ def test_a_command_that_goes_on_is_joined_with_the_calls_that_wait_for_it(script
     assert command.tests.passed == 3
 
 
+def test_a_command_that_never_ended_keeps_what_it_printed(script: CodexScript, tmp_path: Path) -> None:
+    script.prompt("go")
+    script.call("exec_command", "k1", {"cmd": "pytest"})
+    script.output("k1", exec_output("..", "Process running with session ID 7"))
+    script.call("write_stdin", "k2", {"session_id": 7, "chars": "q"})
+    script.output("k2", exec_output("..", "Process running with session ID 7"))
+    transcript = _read(script, tmp_path)
+    command = _only(transcript, EventKind.COMMAND)
+    assert (command.text, command.exit_code, command.tests) == ("....", None, None)
+    assert _kinds(transcript)[-2:] == ["tool_call", "tool_result"]
+
+
 def test_a_patch_is_one_edit_per_file_as_the_client_applied_it(script: CodexScript, tmp_path: Path) -> None:
     script.prompt("go")
     script.item("custom_tool_call", name="apply_patch", call_id="k1", input=PATCH, status="completed")

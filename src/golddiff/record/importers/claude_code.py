@@ -10,6 +10,7 @@ Format: read from 60 published transcripts of 2026 (docs/importers.md counts the
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from typing import Any
 import msgspec
 
 from golddiff.record.importers.claude_prompts import said
-from golddiff.record.importers.claude_records import AGENT_PROGRESS, ATTACHMENT, LINE, MESSAGE, Line, Message, Tokens
+from golddiff.record.importers.claude_records import AGENT_PROGRESS, ATTACHMENT, LINE, Line, Message, Tokens
 from golddiff.record.importers.claude_tools import (
     INTERRUPTED,
     Call,
@@ -47,6 +48,7 @@ _HOUSEKEEPING = frozenset(
 )  # fmt: skip
 _OWN_SHAPES = ("user", "assistant", "system", "progress", "attachment")
 _NOTHING = msgspec.Raw()
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SYNTHETIC = "<synthetic>"
 
 
@@ -117,27 +119,21 @@ class _Reader:
     def _message(self, line: Line) -> Message | None:
         """Return what a record says; None for housekeeping, which loses its raw parts here."""
         message = None
-        if line.type in _SPOKEN and line.message:
-            try:
-                message = decode(MESSAGE, line.message)
-            except msgspec.DecodeError:
+        if line.type in _SPOKEN:
+            if isinstance(line.message, Message):
+                message = line.message
+            else:
                 self.skipped["unexpected shape"] += 1
         elif line.type == "attachment" and line.attachment:
             message = self._queued_prompt(line)
         elif line.type == "progress" and line.data:
-            self._unpack_progress(line)
-            if line.message:
-                try:
-                    message = decode(MESSAGE, line.message)
-                except msgspec.DecodeError:
-                    self.skipped["unexpected shape"] += 1
-            else:
-                self.skipped["not needed: progress"] += 1
+            message = self._unpack_progress(line)
         elif line.type in _HOUSEKEEPING:
             self.skipped[f"not needed: {line.type}"] += 1
         else:
             self.skipped[f"unknown record: {printable_type(line.type)}"] += 1
-        line.message = line.data = line.attachment = _NOTHING
+        line.message = None
+        line.data = line.attachment = _NOTHING
         if message is None:
             line.toolUseResult = _NOTHING
         else:
@@ -159,27 +155,29 @@ class _Reader:
         line.isMeta = attachment.commandMode not in (None, "prompt")
         return Message(content=attachment.prompt)
 
-    def _unpack_progress(self, line: Line) -> None:
+    def _unpack_progress(self, line: Line) -> Message | None:
         """Turn a sub-agent's progress into the sub-agent's record, unless the sub-agent has a file of its own."""
         try:
             progress = decode(AGENT_PROGRESS, line.data)
-            if progress.type != "agent_progress" or progress.agentId is None:
-                return
-            inner = decode(LINE, progress.message)
+            if progress.type == "agent_progress" and progress.agentId is not None:
+                inner = decode(LINE, progress.message)
+                if inner.type in _SPOKEN and not self._has_file(line, progress.agentId):
+                    line.type, line.toolUseResult = inner.type, inner.toolUseResult
+                    line.timestamp = inner.timestamp or line.timestamp
+                    line.agentId, line.isSidechain = progress.agentId, True
+                    if isinstance(inner.message, Message):
+                        return inner.message
         except msgspec.DecodeError:
-            return
-        if inner.type not in _SPOKEN or self._has_file(line, progress.agentId):
-            return
-        line.type, line.message, line.toolUseResult = inner.type, inner.message, inner.toolUseResult
-        line.timestamp = inner.timestamp or line.timestamp
-        line.agentId, line.isSidechain = progress.agentId, True
+            pass
+        self.skipped["not needed: progress"] += 1
+        return None
 
     def _has_file(self, line: Line, agent: str) -> bool:
-        name = f"agent-{agent}.jsonl"
-        if "/" in name:
+        session = line.sessionId or ""
+        if not (_FILE_NAME.fullmatch(agent) and _FILE_NAME.fullmatch(session)):
             return False
-        folder = self._path.parent
-        return (folder / name).exists() or (folder / str(line.sessionId) / "subagents" / name).exists()
+        folder, name = self._path.parent, f"agent-{agent}.jsonl"
+        return (folder / name).exists() or (folder / session / "subagents" / name).exists()
 
     def _note_header(self, line: Line) -> None:
         for name, value in (("session", line.sessionId), ("cwd", line.cwd), ("branch", line.gitBranch)):

@@ -1,11 +1,42 @@
 """What golddiff reads of Claude Code's records, as typed shapes; everything else in a line is never built.
 
-Parts that only some records need (`message`, `toolUseResult`, `data`) stay raw bytes until they are needed.
+Parts that only some records need (`toolUseResult`, `data`, a call's `input`) stay raw bytes until they are needed.
 """
 
 from __future__ import annotations
 
 import msgspec
+
+
+class Block(msgspec.Struct):
+    """One content block of a message."""
+
+    type: str
+    text: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = msgspec.Raw()
+    tool_use_id: str | None = None
+    content: msgspec.Raw = msgspec.Raw()
+    is_error: bool | None = None
+
+
+class Tokens(msgspec.Struct):
+    """`usage` of a message."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+
+
+class Message(msgspec.Struct):
+    """`message` of a user or assistant line."""
+
+    content: str | list[Block] | None = None
+    id: str | None = None
+    model: str | None = None
+    usage: Tokens | None = None
 
 
 class Line(msgspec.Struct):
@@ -28,41 +59,10 @@ class Line(msgspec.Struct):
     isVisibleInTranscriptOnly: bool | None = None
     isApiErrorMessage: bool | None = None
     prUrl: str | None = None
-    message: msgspec.Raw = msgspec.Raw()
+    message: Message | str | None = None
     toolUseResult: msgspec.Raw = msgspec.Raw()
     data: msgspec.Raw = msgspec.Raw()
     attachment: msgspec.Raw = msgspec.Raw()
-
-
-class Block(msgspec.Struct):
-    """One content block of a message."""
-
-    type: str
-    text: str | None = None
-    id: str | None = None
-    name: str | None = None
-    input: msgspec.Raw = msgspec.Raw()
-    tool_use_id: str | None = None
-    content: str | list[msgspec.Raw] | None = None
-    is_error: bool | None = None
-
-
-class Tokens(msgspec.Struct):
-    """`usage` of a message."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-
-
-class Message(msgspec.Struct):
-    """`message` of a user or assistant line."""
-
-    content: str | list[Block] | None = None
-    id: str | None = None
-    model: str | None = None
-    usage: Tokens | None = None
 
 
 class AgentProgress(msgspec.Struct):
@@ -150,6 +150,5 @@ class BashResult(msgspec.Struct):
 
 
 LINE = msgspec.json.Decoder(Line)
-MESSAGE = msgspec.json.Decoder(Message)
 ATTACHMENT = msgspec.json.Decoder(Attachment)
 AGENT_PROGRESS = msgspec.json.Decoder(AgentProgress)

@@ -37,7 +37,7 @@ _EDITS: dict[str, msgspec.json.Decoder[EditInput | MultiEditInput | WriteInput |
 _BASH = msgspec.json.Decoder(BashInput)
 _EDIT_RESULT = msgspec.json.Decoder(EditResult)
 _BASH_RESULT = msgspec.json.Decoder(BashResult)
-_TEXT_BLOCK = msgspec.json.Decoder(Block)
+_CONTENT: msgspec.json.Decoder[str | list[Block] | None] = msgspec.json.Decoder(str | list[Block] | None)
 _EXIT_CODE = re.compile(r"(?:Error: )?Exit code (-?\d+)\n?")
 _REJECTED = re.compile(r"The user doesn't want to (?:proceed with this tool use|take this action right now)")
 _NEVER_RAN = re.compile(
@@ -99,18 +99,17 @@ def result_of(block: Block, structured: msgspec.Raw) -> Result:
     return Result(content_text(block.content), bool(block.is_error), structured)
 
 
-def content_text(content: str | list[msgspec.Raw] | None) -> str:
+def content_text(content: msgspec.Raw) -> str:
     """Text of a result's content; pictures and references become their type in brackets."""
-    if content is None or isinstance(content, str):
-        return content or ""
-    parts = []
-    for raw in content:
-        try:
-            block = decode(_TEXT_BLOCK, raw)
-        except msgspec.DecodeError:
-            continue
-        parts.append(block.text if block.text is not None else f"[{block.type}]")
-    return "\n".join(parts)
+    if not content:
+        return ""
+    try:
+        blocks = decode(_CONTENT, content)
+    except msgspec.DecodeError:
+        return bytes(content).decode("utf-8", "replace")
+    if blocks is None or isinstance(blocks, str):
+        return blocks or ""
+    return "\n".join(block.text if block.text is not None else f"[{block.type}]" for block in blocks)
 
 
 def is_edit(tool: str) -> bool:

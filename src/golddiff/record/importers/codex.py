@@ -102,6 +102,9 @@ class _Reader:
         self._applied: dict[str, Message] = {}
         self._ended: dict[str, Message] = {}
         self._processes: dict[str, int] = {}
+        """Commands that go on, by process: their slots."""
+        self._outputs: dict[int, list[str]] = {}
+        """What they printed so far, by slot; joined when they end."""
         self._total: TokenCounts | None = None
         self._prompts: list[int] = []
         self._typed: list[tuple[str, int]] = []
@@ -138,6 +141,8 @@ class _Reader:
         if self._prompts:  # the build writes prompt events, so what they do not repeat was not typed
             for _, slot in self._typed:
                 self._log.update(slot, kind=EventKind.NOTE)
+        for slot in list(self._outputs):
+            self._end(slot)
         meta = self._meta or Meta()
         git = meta.git
         skipped = self.skipped + lines.skipped
@@ -289,24 +294,31 @@ class _Reader:
         slot = self._log.move(slot, [event])
         if output.running is not None:
             self._processes[output.running] = slot
+            self._outputs[slot] = [text]
 
     def _continue(
         self, slot: int, process: str, only_waits: bool, output: Output, at: datetime | None, shared: dict[str, Any]
     ) -> None:
         """Add what a waiting call brought to the command that it waited for."""
         started = self._processes[process]
-        earlier = self._log.get(started)
-        if earlier is not None and earlier.command is not None:
-            text = (earlier.text or "") + output.text
-            tests = None
-            if output.running is None:
-                tests = find_test_run(earlier.command, text, output.exit_code, output.failed or None)
-                del self._processes[process]
-            self._log.update(started, text=text, exit_code=output.exit_code, tests=tests, is_error=output.failed)
+        self._outputs[started].append(output.text)
+        if output.running is None:
+            del self._processes[process]
+            self._end(started, output)
         if only_waits:
             self._log.fill(slot, [])
         else:
             self._log.add(EventKind.TOOL_RESULT, at, text=output.text, **shared)
+
+    def _end(self, slot: int, output: Output | None = None) -> None:
+        """Put together what a command printed in pieces, and how it ended where that is known."""
+        text = "".join(self._outputs.pop(slot))
+        command = self._log.get(slot)
+        if command is not None and command.command is not None and output is not None:
+            tests = find_test_run(command.command, text, output.exit_code, output.failed or None)
+            self._log.update(slot, text=text, exit_code=output.exit_code, tests=tests, is_error=output.failed)
+        else:
+            self._log.update(slot, text=text)
 
     # ---- events ----------------------------------------------------------------------------------------------
 
@@ -374,5 +386,6 @@ class _Reader:
             self.skipped["dead branch"] += self._log.cut(slot)
             self._calls = {key: call for key, call in self._calls.items() if call[1] < slot}
             self._processes = {key: start for key, start in self._processes.items() if start < slot}
+            self._outputs = {start: parts for start, parts in self._outputs.items() if start < slot}
             self._typed = [entry for entry in self._typed if entry[1] < slot]
             self._call_slot = None

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 _SEPARATOR = re.compile(r"(&&|\|\||;|\||\n)")
 _QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"")
+_WORD = re.compile(r"""(?:[^\s'"\\]+|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|['"\\])+""", re.DOTALL)
+_QUOTE = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|['"]""", re.DOTALL)
 _HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 _WRAPPERS = frozenset(
@@ -80,10 +82,8 @@ def join_command(command: object) -> str:
 
 
 def _split(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()
+    """Words of one command, with quotes removed. `shlex.split` is exact and takes three times as long."""
+    return [_QUOTE.sub(lambda match: match[1] or match[2] or match[3] or "", word) for word in _WORD.findall(text)]
 
 
 def _without_heredocs(line: str) -> str:
