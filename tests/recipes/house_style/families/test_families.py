@@ -101,8 +101,8 @@ def test_sites_that_are_not_clear_cut_are_left_alone(before: str) -> None:
         ('x = "5%% %s" % a', 'x = f"5%% {a}"'),
         ("d = dict(a=1)", "d = {a: 1}"),
         ("s = set([a, b])", "s = [a, b]"),
-        ("y = isinstance(x, (int, str))", "y = isinstance(x, int or str)"),
-        ("if k in d.keys():\n    pass", "if k in d.keys:"),
+        ("y = isinstance(x, (int, str, A1b))", "y = isinstance(x, int or str or A1b)"),
+        ("for k in d.keys():\n    pass", "for k in d.keys:"),
     ],
 )
 def test_a_careless_attempt_fails_the_check(before: str, slip: str) -> None:

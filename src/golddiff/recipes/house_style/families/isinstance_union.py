@@ -1,7 +1,8 @@
 """Family `isinstance`: `isinstance(x, (A, B))` becomes `isinstance(x, A | B)`.
 
 Only with names that are classes by their looks (built-in types, CapWords): a variable may hold a tuple, which `|`
-does not take. A careless first attempt writes `or`, which tests for the first class alone.
+does not take. A careless first attempt writes `or` once there are more than two classes, which tests for the first
+class alone.
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ class IsinstanceUnion:
         return [Edit(node.args[1], " | ".join(classes(statement, node))) for node in calls_of(statement)]
 
     def slip(self, statement: Statement) -> str | None:
-        """Return the statement with `or` between the classes."""
-        edits = [Edit(node.args[1], " or ".join(classes(statement, node))) for node in calls_of(statement)]
+        """Return the statement with `or` between more than two classes."""
+        edits = []
+        for node in calls_of(statement):
+            names = classes(statement, node)
+            edits.append(Edit(node.args[1], (" or " if len(names) > 2 else " | ").join(names)))
         return statement.with_edits(edits)
 
     def binding(self, statement: Statement) -> dict[str, Any]:

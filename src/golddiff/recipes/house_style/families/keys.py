@@ -1,6 +1,6 @@
 """Family `keys`: `k in d.keys()` and `for k in d.keys()` become `k in d` and `for k in d`.
 
-A careless first attempt takes the parentheses and leaves the method (`k in d.keys`).
+A careless first attempt at a loop takes the parentheses and leaves the method (`for k in d.keys`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ class Keys:
         return [Edit(call, statement.source(mapping)) for call, mapping in asked(statement)]
 
     def slip(self, statement: Statement) -> str | None:
-        """Return the statement with the method itself asked."""
+        """Return the loop with the method itself asked."""
+        if not isinstance(statement.node, ast.For):
+            return None
         return statement.with_edits([Edit(c, statement.source(c).removesuffix("()")) for c, _ in asked(statement)])
 
     def binding(self, statement: Statement) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Family `super`: `super(C, self)` becomes `super()`.
 
 Only where it means the same: directly in a method, with the method's own class and its first argument. A careless
-first attempt takes the name of the class away and leaves the instance (`super(self)`), or, for `__init__`, hands the
-instance over twice (`super().__init__(self, …)`), as code of older bases does.
+first attempt at `__init__` hands the instance over twice (`super().__init__(self, …)`), as code that names its base
+class does.
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ class SuperCall:
         return [Edit(node, "super()") for node in self._sites(statement)]
 
     def slip(self, statement: Statement) -> str | None:
-        """Return the statement with the instance in the wrong place."""
+        """Return the call of `__init__` with the instance handed over twice."""
         edits = []
         for node in self._sites(statement):
             call = next((one for one in ast.walk(statement.node) if _calls_through(one, node)), None)
             if call is None:
                 return None
             assert isinstance(call.func, ast.Attribute)
+            if call.func.attr != "__init__":
+                return None
             given = [statement.source(node.args[1]), *(statement.source(one) for one in call.args)]
             if any(keyword.arg is None for keyword in call.keywords):
                 return None

@@ -1,0 +1,51 @@
+"""Everything that shapes the demo. Budgets are rows and steps, never seconds: the same seed gives the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+__all__ = ["DemoConfig"]
+
+
+def _train_rows() -> dict[str, int]:
+    return {"f-strings": 520, "annotations": 330, "isinstance": 200, "literals": 60, "keys": 50, "super": 40}
+
+
+def _test_rows() -> dict[str, int]:
+    return {"f-strings": 90, "annotations": 70, "isinstance": 45, "literals": 16, "keys": 14, "super": 10}
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """Settings of one run of the demo."""
+
+    seed: int = 20261121
+    train_rows: Mapping[str, int] = field(default_factory=_train_rows)
+    """Sites per family for training, at most."""
+    test_rows: Mapping[str, int] = field(default_factory=_test_rows)
+    """Sites per family in held-out files, at most."""
+    off_workflow_rows: int = 60
+    """Tasks of families that are never trained on."""
+    untouched_samples: int = 60
+    """Pieces of code that nobody edits, for the likelihood before and after."""
+    test_reserve: float = 1.6
+    """Sites reserved in held-out files per task wanted: capping and deduplication take some."""
+    most_of_a_file: int = 14
+    """Files with more sites are for training."""
+    same_shape: int = 3
+    """Sites of one shape (names and words taken out) on each side, at most."""
+    sites_per_session: int = 14
+    files_per_session: int = 6
+    rejected_sessions: int = 5
+    """Sessions whose work the user throws away."""
+    slip_rate: float = 0.9
+    """How often the teacher's first attempt slips where its slip does harm; the error rate is measured by running."""
+    repair_rate: float = 0.75
+    """How often one more attempt repairs a slip that the user pointed out."""
+    longest_characters: int = 110
+    """Longer statements are not used: a row should stay under about 80 tokens."""
+
+    def record(self) -> dict[str, object]:
+        """Return the settings as plain data, for the record of the run."""
+        return asdict(self)
