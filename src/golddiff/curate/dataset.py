@@ -109,7 +109,7 @@ def _fitting(rows: Iterable[Row], config: CurateConfig, tally: Tally) -> Iterabl
             tally.drop("row: window too large")
         elif config.needs_attempt and row.attempt is None:
             tally.drop("row: first attempt not known")
-        elif "[REDACTED:" in example.before or "[REDACTED:" in example.after:
+        elif any("[REDACTED:" in text for text in (example.before, example.after, row.attempt or "")):
             tally.drop("row: holds a redacted secret")
         else:
             yield row

@@ -8,7 +8,7 @@
 
 Anything else (another author, no licence, a model without terms on file, silence) is denied. For `evaluate` terms are
 not asked, since nothing is trained; licence and consent are. Why history needs no consent of its own:
-docs/decisions/0005-rights.md. This is a policy for engineers, not legal advice.
+docs/decisions/0004-rights-policy.md. This is a policy for engineers, not legal advice.
 """
 
 from __future__ import annotations

@@ -40,6 +40,8 @@ _MAX_DFA_BYTES = 64 << 20
 _SHORTEST_REPEATED = 12
 """Bytes of the shortest secret that is hidden elsewhere in its transcript: shorter ones occur by accident."""
 
+_SECRETS_PER_PATTERN = 200
+
 _TEXTLESS = (Enum, bool, int, float, datetime)
 """Field types without text of their own; enum members are ours even where they are strings."""
 
@@ -91,6 +93,7 @@ class _Redactor:
     def __init__(self) -> None:
         self.secrets: dict[str, str] = {}
         """Secret → kind."""
+        self._patterns: list[Any] | None = None
 
     def redact(self, text: str) -> str:
         try:
@@ -106,10 +109,22 @@ class _Redactor:
 
     def repeat(self, text: str) -> str:
         """Hide the secrets found so far, wherever they stand in `text`."""
-        for secret, kind in self.secrets.items():
-            if secret in text:
-                text = text.replace(secret, f"[REDACTED:{kind}]")
-        return text
+        try:
+            for pattern in self._known():
+                text = pattern.sub(lambda match: f"[REDACTED:{self.secrets[match.group()]}]", text)
+            return text
+        except Exception:
+            raise RightsError(_FAILED) from None
+
+    def _known(self) -> list[Any]:
+        """The secrets found so far as patterns, so that many of them still mean few passes; longest first."""
+        if self._patterns is None:
+            known = sorted(self.secrets, key=len, reverse=True)
+            chunks = [known[at : at + _SECRETS_PER_PATTERN] for at in range(0, len(known), _SECRETS_PER_PATTERN)]
+            options = re2.Options()
+            options.max_mem = _MAX_DFA_BYTES
+            self._patterns = [re2.compile("|".join(map(re2.escape, chunk)), options) for chunk in chunks]
+        return self._patterns
 
     def redact_struct(self, struct: StructT, *, again: bool = False) -> StructT:
         """Return a copy of `struct` with every string in it redacted, but for ids and hashes of our own."""
