@@ -91,3 +91,46 @@ def test_rejections_and_interruptions_are_those_of_the_published_counts() -> Non
         rejections += kinds[EventKind.REJECTION]
         interruptions += kinds[EventKind.INTERRUPTION]
     assert (rejections, interruptions, phrases) == (9, 4, 20)
+
+
+def test_tokens_agree_with_what_the_publisher_counted() -> None:
+    """Each published count of a whole Claude Code session was made by another program from the same file."""
+    compared = 0
+    for path, row in _index():
+        importer = importer_for(path)
+        metadata = row["metadata"]
+        assert isinstance(metadata, dict)
+        published = metadata.get("token_usage")
+        if importer is None or path.parent.parent != _FOLDERS[0] or not published:
+            continue
+        if metadata.get("transcript_lines_at_start"):
+            continue  # counts only what came after an earlier checkpoint
+        (session,) = importer.read(path).sessions
+        usage = session.transcript.session.usage
+        assert {
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "cache_read_tokens": usage.cache_read_tokens,
+            "cache_creation_tokens": usage.cache_write_tokens,
+        } == {name: published[name] for name in published if name.endswith("_tokens") and name != "subagent_tokens"}, (
+            path
+        )
+        compared += 1
+    assert compared == 23
+
+
+def test_every_edit_that_states_the_file_before_can_be_replayed() -> None:
+    replayed = 0
+    for path, _ in _index():
+        importer = importer_for(path)
+        if importer is None:
+            continue
+        (session,) = importer.read(path).sessions
+        for event in session.transcript.events:
+            edit = event.edit
+            if edit is None or not edit.success or edit.before is None:
+                continue
+            for step in edit.replacements:
+                assert step.old in edit.before or len(edit.replacements) > 1
+                replayed += 1
+    assert replayed == 163
