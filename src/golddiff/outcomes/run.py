@@ -116,10 +116,12 @@ def _settle(store: Store, git: GitRepository, repository: Repository, analysis: 
     history, session = analysis.history, found.session
     links = [candidate for candidate in found.candidates if candidate.linked]
     gold = find_gold(git, history, links, found.replay)
-    lines = line_fates(found.replay, gold) if links else []
+    lines = line_fates(found.replay, gold)
     verdict = judge_session(
         found.replay, found.candidates, gold, lines, found.rarity, session.ended_at, history.last_commit_at
     )
+    if verdict.state is SessionState.UNKNOWN:
+        lines = []  # nothing is said of any line; where nothing was linked but the state is known, all were dropped
     reasons = list(verdict.reasons)
     clean = redact_text(gold.diff)
     if clean != gold.diff and not _still_applies(clean, gold):
