@@ -9,6 +9,7 @@ import pytest
 from golddiff.store import Store
 from golddiff.types import (
     AttemptFate,
+    CommitLink,
     EventKind,
     SessionState,
     Transcript,
@@ -47,6 +48,14 @@ def test_an_unknown_outcome_counts_its_lines_as_unknown_whatever_they_say() -> N
     found = facts.of_session(session(), prompts=[], attempts=[], outcomes=[outcome(SessionState.UNKNOWN)])
     assert found.lines == Lines(written=12)
     assert sum((cell.lines for cell in found.cells), Lines()) == Lines(written=12)
+
+
+def test_commits_that_two_outcomes_share_count_once() -> None:
+    links = (CommitLink(sha="ab" * 20, confidence=1.0),)
+    before, after = outcome(commits=links), outcome(repository="repo_2", commits=links)
+    assert facts.distinct([before, after]) == [after]
+    elsewhere = outcome(repository="repo_3")
+    assert facts.distinct([before, elsewhere]) == [before, elsewhere]
 
 
 def test_a_session_without_outcome_is_not_linked() -> None:

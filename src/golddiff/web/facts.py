@@ -128,7 +128,7 @@ def read(
     wanted = None if repository_ids is None else set(repository_ids)
     facts = []
     for number, session in enumerate(store.sessions(), 1):
-        outcomes = list(store.find(Outcome, session_id=session.id))
+        outcomes = distinct(store.find(Outcome, session_id=session.id))
         chosen = [item for item in outcomes if wanted is None or item.repository_id in wanted]
         if chosen or wanted is None:
             facts.append(
@@ -177,6 +177,19 @@ def of_session(
         lines=sum((lines_of(outcome) for outcome in outcomes), Lines()),
         cells=tuple(cell for outcome in outcomes for cell in _cells(session, outcome)),
     )
+
+
+def distinct(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Leave out outcomes that count the same commits again, keeping the latest.
+
+    A repository that was linked before it had a remote, and again afterwards, is two records with one history.
+    """
+    found: list[Outcome] = []
+    for outcome in reversed(list(outcomes)):
+        shas = {link.sha for link in outcome.commits}
+        if not any(shas & {link.sha for link in other.commits} for other in found):
+            found.insert(0, outcome)
+    return found
 
 
 def lines_of(outcome: Outcome) -> Lines:

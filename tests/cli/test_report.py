@@ -1,0 +1,150 @@
+"""`golddiff report`: from a repository and the transcripts on this machine to the report, without arguments."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from golddiff.cli import application
+from golddiff.cli.app import run
+from golddiff.store import Store
+from golddiff.types import Session
+from record.scripted import ClaudeScript, tool
+
+SESSIONS = 6
+
+
+def git(repo: Path, *arguments: str) -> None:
+    stamp = "2026-01-02T00:00:00Z"
+    who = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.com", "GIT_AUTHOR_DATE": stamp}
+    who |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.com", "GIT_COMMITTER_DATE": stamp}
+    nothing = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    command = ["git", "-c", "init.defaultBranch=main", *arguments]
+    subprocess.run(command, cwd=repo, env={**os.environ, **who, **nothing}, check=True, capture_output=True)
+
+
+def module(number: int) -> list[str]:
+    return [f"value_{number}_{line} = compute_{number}({line} * {number + 7})" for line in range(10)]
+
+
+@pytest.fixture
+def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Six sessions wrote ten lines each; six of every ten are committed."""
+    repo, home = tmp_path / "shop", tmp_path / "home"
+    repo.mkdir()
+    git(repo, "init", "-q")
+    folder = "".join(character if character.isalnum() else "-" for character in str(repo))
+    for number in range(SESSIONS):
+        path = repo / f"module_{number}.py"
+        script = ClaudeScript(session=f"s{number}", cwd=str(repo))
+        script.user(f"Write module {number}, please")
+        text = "\n".join(module(number)) + "\n"
+        script.assistant(tool("Write", "t1", file_path=str(path), content=text))
+        script.result("t1", "ok", {"type": "create", "filePath": str(path), "content": text, "originalFile": None})
+        script.write(home / ".claude" / "projects" / folder / f"s{number}.jsonl")
+        path.write_text("\n".join(module(number)[:6]) + "\n")
+        git(repo, "add", path.name)
+        git(repo, "commit", "-q", "-m", f"Add module {number}")
+    for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "GOLDDIFF_WORKSPACE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(repo)
+    return repo
+
+
+def report(*arguments: str) -> int:
+    return run(application, ["report", *arguments])
+
+
+def as_json(capfd: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert report(*arguments, "--json") == 0
+    data: dict[str, Any] = json.loads(capfd.readouterr().out)
+    return data
+
+
+def test_without_arguments_it_finds_imports_links_and_reports(repo: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert report() == 0
+    text = capfd.readouterr().out
+    assert "You kept 60 % [60–60] of what the agent wrote." in text
+    assert "36 lines" in text
+    assert "golddiff show ses_" in text
+    assert (repo / ".golddiff" / "report.html").stat().st_size > 1_000_000
+    assert (repo / ".golddiff" / ".gitignore").read_text() == "*\n"
+
+
+def test_json_has_the_numbers_and_writes_no_page(repo: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data = as_json(capfd)
+    assert data["lines"] == {"written": 60, "kept": 36, "revised": 0, "dropped": 24}
+    assert data["kept"]["estimate"] == pytest.approx(0.6)
+    assert data["coverage"] == 1.0
+    assert data["states"]["revised"] == SESSIONS
+    assert {item["key"] for item in data["breakdowns"]} == {"model", "agent", "tool", "language", "length"}
+    assert len(data["waste"]) == SESSIONS
+    assert not (repo / ".golddiff" / "report.html").exists()
+
+
+def test_a_second_report_imports_nothing_twice(repo: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    first = as_json(capfd)
+    second = as_json(capfd)
+    with Store.open(repo / ".golddiff", write=False) as store:
+        assert store.count(Session) == SESSIONS
+    assert second["lines"] == first["lines"]
+
+
+def test_no_import_reports_on_what_is_there(repo: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    as_json(capfd)
+    page = repo.parent / "page.html"
+    assert report("--no-import", "--repo", str(repo), "--html", str(page)) == 0
+    assert "You kept 60 %" in capfd.readouterr().out
+    assert "Write module 3, please" in page.read_text()
+    assert as_json(capfd, "--no-import")["lines"]["kept"] == 36
+
+
+def test_transcripts_can_be_given_by_path(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pattern = str(tmp_path / "home" / ".claude" / "projects" / "*" / "s[012].jsonl")
+    monkeypatch.chdir(tmp_path)
+    data = as_json(capfd, "--repo", str(repo), "--transcripts", pattern, "--workspace", str(tmp_path / "w"))
+    assert data["lines"]["written"] == 30
+    assert data["kept"] == {"refused": "too few sessions (3)"}
+
+
+def test_no_transcripts_is_an_error_that_says_where_it_looked(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(repo / "nobody"))
+    assert report() == 3
+    said = capfd.readouterr().err
+    assert ".claude" in said
+    assert "golddiff report --transcripts PATH" in said
+
+
+def test_outside_a_repository_it_says_what_to_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert report() == 3
+    assert "--repo PATH" in capfd.readouterr().err
+
+
+def test_sessions_that_wrote_nothing_end_in_the_next_command(
+    repo: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    script = ClaudeScript(cwd=str(repo))
+    script.user("What does this do?")
+    script.write(tmp_path / "talk.jsonl")
+    assert report("--transcripts", str(tmp_path / "talk.jsonl")) == 0
+    text = capfd.readouterr().out
+    assert "No written lines to report on yet." in text
+    assert "golddiff outcomes" in text
+
+
+def test_a_folder_that_does_not_exist_for_the_page_is_said(repo: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert report("--html", str(repo / "missing" / "x.html")) == 3
+    assert "cannot write" in capfd.readouterr().err
