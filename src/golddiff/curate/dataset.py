@@ -160,6 +160,9 @@ def _write(
     for side, cut in (("train", split.train), ("test", split.test)):
         for example, row in zip(rows[side], cut, strict=True):
             store.put(example, parents=row.parents)
+    known = [row for row in split.test if row.attempt is not None]
+    for attempt, row in zip(training_side("attempt", known, config.seed), known, strict=True):
+        store.put(attempt, parents=row.parents)  # not part of the dataset: the recorded teacher of an evaluation
     store.put(dataset, parents=(example.id for examples in rows.values() for example in examples))
     return dataset
 
