@@ -39,7 +39,9 @@ class Arm:
     """As it stands in reports."""
     role: Role
     identity: str
-    """What the answers depend on: checkpoint id, hash of weights, or model name at its server."""
+    """Which weights answer: checkpoint id, name and hash of weights, or model name at its server."""
+    variant: str = ""
+    """How they are run, where that can change an answer: quantisation, server."""
     upstream: Upstream | None = field(default=None, compare=False)
     recorded: Mapping[str, str] | None = field(default=None, compare=False)
     """Example id → window as the model left it; tasks that are not in it are unscored."""

@@ -27,6 +27,7 @@ from golddiff.evaluate.likelihood import changed_lines
 from golddiff.prompts import parse_update
 from golddiff.prompts.edit import EXPLANATION
 from golddiff.prompts.nearest import EarlierChanges
+from golddiff.providers.upstream import Upstream
 from golddiff.rights.redact import redact_text
 from golddiff.sandbox.bubblewrap import open_sandbox
 from golddiff.sandbox.contract import Limits, Sandbox
@@ -35,7 +36,7 @@ from golddiff.scoring.executed import NO_SANDBOX
 from golddiff.store import Store
 from golddiff.types import EvaluationRun, Example, Score, derive_id
 
-__all__ = ["EvaluationConfig", "Progress", "evaluate", "harness_name"]
+__all__ = ["EvaluationConfig", "Progress", "evaluate", "harness_name", "open_book"]
 
 VERSION = 1
 """Raised when tasks, prompts or scoring change meaning: runs before and after are then not compared."""
@@ -148,7 +149,7 @@ def _ask(
             for task in tasks
         ], unknown
     asked = [(task, arm.messages(task, index)) for task in tasks]
-    with AnswerBook(store.folder("evaluations", "answers"), arm.identity, harness, arm.upstream) as book:
+    with open_book(store, arm, arm.upstream, harness) as book:
         answers = book.ask(
             [Question(messages, config.limit_of(task)) for task, messages in asked],
             batch=config.batch,
@@ -160,6 +161,11 @@ def _ask(
         likelihoods = changed_lines(book, asked, batch=config.batch)
         progress(f"{arm.name}: likelihood", len(tasks), len(tasks))
         return answers, likelihoods
+
+
+def open_book(store: Store, arm: Arm, upstream: Upstream, harness: str) -> AnswerBook:
+    """Return the kept answers of an arm's model; other weights, another engine or another harness is another book."""
+    return AnswerBook(store.folder("evaluations", "answers"), f"{arm.identity} {arm.variant}", harness, upstream)
 
 
 class _Judge:
