@@ -67,7 +67,7 @@ def explain(record_id: str | None, model: str | None, workspace: Path, as_json: 
 Examples:
   golddiff rights grant consent '*' --by 'J. Doe' --document contracts/consent.pdf
   golddiff rights grant terms claude-opus-4-5 --by Anthropic --document 'letter of 2026-10-01'
-  golddiff rights grant licence rep_01ab… --spdx MIT --by 'J. Doe' --document LICENSE
+  golddiff rights grant licence team/project --spdx MIT --by 'J. Doe' --document LICENSE
   golddiff rights grant consent user-7 --withdraw --by user-7 --document 'mail of 2026-11-02'
 """
 )
@@ -91,7 +91,7 @@ def grant(
 ) -> None:
     """Record a written permission, or its withdrawal. Records are only ever added; the latest counts.
 
-    WHOM is a model or provider (terms), a repository's id (licence), or a subject, session or '*' (consent).
+    WHOM is a model or provider (terms), a repository's id or name (licence), or a subject, session or '*' (consent).
     Rows are judged when a dataset is built: build again after a withdrawal.
     """
     if spdx is not None and gate != "licence":
@@ -109,11 +109,15 @@ def grant(
         recorded_at=datetime.now(UTC),
     )
     with Store.open(workspace) as store:
+        named = [known.id for known in store.find(Repository, name=applies_to)] if gate == "licence" else []
+        record = msgspec.structs.replace(record, applies_to=named[0] if len(named) == 1 else applies_to)
         store.put(record)
     if as_json:
         emit_json(record)
     else:
-        output.print(f"{record.id}: {gate} for {applies_to} {'withdrawn' if withdraw else 'granted'} by {given_by}.")
+        output.print(
+            f"{record.id}: {gate} for {record.applies_to} {'withdrawn' if withdraw else 'granted'} by {given_by}."
+        )
 
 
 def _verdicts(store: Store, record_id: str) -> dict[str, Verdict]:

@@ -26,14 +26,14 @@ Check = Callable[[bytes, bytes], bool]
 
 def _real(secret: bytes, before: bytes) -> bool:
     """Anything but documentation's stand-ins."""
-    return not _placeholder(secret)
+    return not _stand_in(secret)
 
 
 def _starts_word(secret: bytes, before: bytes) -> bool:
     """The prefix is the start of a word: `disk-…` is no `sk-…`; an escaped newline before it is no letter."""
     if before[-1:].isalnum() and not (before[:1] == b"\\" and before[-1:] in b"nrtbf"):
         return False
-    return not _placeholder(secret)
+    return not _stand_in(secret)
 
 
 def _token_like(secret: bytes, before: bytes) -> bool:
@@ -72,11 +72,19 @@ def _bits_per_byte(secret: bytes) -> float:
     return -sum(count / len(secret) * math.log2(count / len(secret)) for count in counts)
 
 
+_STAND_INS = (b"example", b"placeholder", b"redacted", b"xxxxxx", b"your-", b"your_")
+"""Words that a provider's token holds in documentation, and by chance hardly ever."""
+
 _PLACEHOLDERS = (
     b"example", b"placeholder", b"changeme", b"change_me", b"change-me", b"your", b"dummy", b"redacted",
     b"xxxx", b"****", b"....", b"insert", b"replace", b"todo", b"123456789", b"abcdefgh", b"foobar",
     b"not-a-real", b"not_a_real", b"secret-here", b"password", b"passwd", b"000000",
 )  # fmt: skip
+
+
+def _stand_in(secret: bytes) -> bool:
+    lowered = secret.lower()
+    return any(word in lowered for word in _STAND_INS) or len(set(secret)) < 5
 
 
 def _placeholder(secret: bytes) -> bool:
