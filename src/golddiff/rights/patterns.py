@@ -140,7 +140,7 @@ RULES: tuple[Rule, ...] = (
     Rule("github-token", rb"github_pat_", rb"github_pat_[A-Za-z0-9_]{36,255}"),
     Rule(
         "gitlab-token",
-        rb"gl[a-z]{2,8}-[A-Za-z0-9_]",
+        rb"gl[a-z]{2,8}-[A-Za-z0-9_-]",
         rb"gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|soat|oas|ffct)-" + _TOKEN + rb"{20,}",
         _starts_word,
     ),
