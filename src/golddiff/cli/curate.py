@@ -36,6 +36,13 @@ Examples:
 @click.option("--arm", "arms", type=click.Choice(TARGETS), multiple=True, help="Arms to write.  [default: accepted]")
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match, e.g. '*.py'; repeatable.")
 @click.option("--context-lines", type=int, default=CurateConfig.context_lines, show_default=True)
+@click.option(
+    "--max-window-chars",
+    type=int,
+    default=CurateConfig.max_window_chars,
+    show_default=True,
+    help="Drop rows whose window is longer.",
+)
 @click.option("--split", type=click.Choice(STRATEGIES), default=CurateConfig.split, show_default=True)
 @click.option("--test-fraction", type=float, default=CurateConfig.test_fraction, show_default=True)
 @click.option("--test-repository", multiple=True, metavar="NAME", help="Keep this repository out of training.")
@@ -58,6 +65,7 @@ def command(
     arms: tuple[str, ...],
     include: tuple[str, ...],
     context_lines: int,
+    max_window_chars: int,
     split: str,
     test_fraction: float,
     test_repository: tuple[str, ...],
@@ -77,6 +85,7 @@ def command(
         name=name,
         targets=arms or ("accepted",),
         context_lines=context_lines,
+        max_window_chars=max_window_chars,
         include=include,
         near_duplicates=near_duplicates or None,
         split=split,

@@ -21,9 +21,10 @@ class CurateConfig:
     accepted outputs `shuffled` among the training rows (a control: same texts, no relation to the input)."""
     context_lines: int = 3
     """Unchanged lines kept on each side of a change. Accepted patches hold 3; more is possible for history only."""
-    max_window_chars: int = 4_000
-    """Rows whose window, before or after, is longer are dropped."""
-    max_instruction_chars: int = 1_000
+    max_window_chars: int = 1_200
+    """Rows whose window, before or after, is longer are dropped. Instruction and both windows must fit the sequences
+    that `train` packs; a token of code is about three characters."""
+    max_instruction_chars: int = 600
     """Longer instructions keep their end (the latest prompts)."""
     max_file_bytes: int = 1_000_000
     """Larger files of a history are dropped: data, not code."""

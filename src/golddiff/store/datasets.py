@@ -54,8 +54,9 @@ def write_dataset(store: Store, dataset: Dataset, rows: Mapping[str, Iterable[Ex
         os.replace(partial, final)
         _sync(final.parent)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise WorkspaceError(f"cannot write the dataset to {final} ({error}): free space and run again.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return final
 
 
