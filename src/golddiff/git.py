@@ -28,6 +28,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -498,17 +499,14 @@ def _parse_diff(stream: IO[bytes]) -> Iterator[tuple[str, tuple[FileChange, ...]
             match = _HUNK.match(line)
             if match is None or current is None:
                 continue
-            removed: list[str] = []
-            added: list[str] = []
             missing = int(match[2] or 1) + int(match[4] or 1)
-            while missing:
-                body = stream.readline()
-                if not body:
-                    break
-                if body[:1] == b"\\":
-                    continue
-                (removed if body[:1] == b"-" else added).append(_text(body[1:].removesuffix(b"\n")))
-                missing -= 1
+            bodies = list(islice(stream, missing))
+            notes = sum(body.startswith(b"\\") for body in bodies)  # "\ No newline at end of file" is no line
+            if notes:
+                bodies = [body for body in bodies if not body.startswith(b"\\")]
+                bodies += islice(stream, notes)
+            removed = [_text(body[1:-1] if body.endswith(b"\n") else body[1:]) for body in bodies if body[:1] == b"-"]
+            added = [_text(body[1:-1] if body.endswith(b"\n") else body[1:]) for body in bodies if body[:1] == b"+"]
             current.hunks.append(Hunk(int(match[1]), int(match[3]), tuple(removed), tuple(added)))
         elif line.startswith(b":"):
             change = _parse_raw(line)

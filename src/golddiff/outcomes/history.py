@@ -29,9 +29,8 @@ _SKEW = timedelta(minutes=2)
 _IGNORED_REFS = ("refs/stash", "refs/notes/")
 
 
-def line_hash(line_key: str) -> int:
-    """Hash of a key, equal within this process only."""
-    return hash(line_key)
+line_hash = hash
+"""Hash of a key: equal for equal keys within this process only, 64 bits."""
 
 
 @dataclass(slots=True)
@@ -166,4 +165,4 @@ def _file_lines(change: FileChange) -> FileLines:
 
 
 def _hashes(lines: Iterable[str]) -> frozenset[int]:
-    return frozenset(line_hash(found) for found in map(key, lines) if significant(found))
+    return frozenset(map(line_hash, filter(significant, map(key, lines))))

@@ -6,8 +6,11 @@ line's life. A line without a letter or digit (`}`, `);`) is nobody's: it is car
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import SequenceMatcher
+
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 
 SIMILAR = 0.6
 """Lines at least this alike (difflib ratio of their keys) are one line that was revised: git's own rename default
@@ -21,7 +24,7 @@ def key(line: str) -> str:
 
 def significant(line_key: str) -> bool:
     """Whether a line can be told from punctuation: it has a letter or a digit."""
-    return any(char.isalnum() for char in line_key)
+    return _LETTER_OR_DIGIT.search(line_key) is not None
 
 
 def keys(text_lines: Iterable[str]) -> list[str]:

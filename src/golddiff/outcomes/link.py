@@ -16,8 +16,9 @@ commit is not older than the line) the evidence below is summed to log-odds that
 | notes     | a git note on the commit names the session                                                               |
 
 A line counts for the first commit that brought it: where an ancestor brought the same line to the same file after
-the session wrote it, a descendant that has it again (moved, reverted and restored, copied) shows nothing. Commits
-that are no ancestors of each other (a branch, and its squash on the default branch) are both linked.
+the session wrote it, a descendant that has it again (moved, reverted and restored, copied) shows nothing. A line that
+the file already held before the session is an idiom of that file and shows nothing either. Commits that are no
+ancestors of each other (a branch, and its squash on the default branch) are both linked.
 
 Every constant says where it comes from. They were set by argument and looked at once on two repositories
 (docs/benchmarks.md); none is the result of a search.
@@ -64,9 +65,9 @@ _TIME_SLOPE = 0.5
 time, which would give 1; half, because a team's commits cluster in the hours when it works."""
 _TIME_RANGE = (-2.0, 3.0)
 _NEUTRAL_DELAY = timedelta(days=1)
-_SAME_RESULT = 4.0
-"""A file of the commit is byte for byte a state that the session left: by chance about one commit in fifty, those
-that touch the same file again without changing it back."""
+_SAME_RESULT = 6.0
+"""A file of the commit is byte for byte a state that the session left and had not found: one unrelated commit in
+some hundreds, those that restore it and those of a parallel session in the same worktree."""
 _SAME_START = 1.5
 """A file before the commit is byte for byte what the session found: true for about one in five commits near it."""
 _BASE_IS_PARENT = 1.0
@@ -89,7 +90,7 @@ class Written:
 
     session: Session[Clean]
     added: dict[Place, datetime | None] = field(default_factory=dict)
-    """Lines written, with the time of the first writing."""
+    """Lines written that their file did not hold before the session, with the time of the first writing."""
     removed: dict[Place, datetime | None] = field(default_factory=dict)
     results: set[tuple[str, str]] = field(default_factory=set)
     """(path, blob) of every whole state that the session left."""
@@ -110,17 +111,23 @@ class Names:
 def written(session: Session[Clean], events: tuple[Event[Clean], ...], replay: Replay, digits: int) -> Written:
     """Collect what a session wrote, removed, found, left and committed."""
     result = Written(session)
+    idioms = {
+        path: {key(line) for line in state.lines} for path, state in replay.base.items() if state.lines is not None
+    }
     for write in replay.writes:
         at = write.author.at or session.started_at
+        known = idioms.get(write.path, set())
         for lines, found in ((write.added, result.added), (write.removed, result.removed)):
             for line in lines:
                 line_key = key(line)
-                if significant(line_key):
+                if significant(line_key) and (found is result.removed or line_key not in known):
                     found.setdefault((write.path, line_hash(line_key)), at)
         if write.after is not None:
             result.results.add((write.path, blob_id(write.after, digits)))
         if write.before:
             result.starts.add((write.path, blob_id(write.before, digits)))
+    found_first = {(path, blob_id(state.text, digits)) for path, state in replay.base.items() if state.text is not None}
+    result.results -= found_first
     result.starts -= result.results
     for event in events:
         if event.kind is EventKind.COMMAND and event.text and event.command and "git" in event.command:
@@ -195,11 +202,18 @@ def link(
     prior = -math.log(max(later, 2))
     session_total = rarity(work, history, other_sessions, sessions)
     links = []
-    for sha in {*shared, *named}:
+    same = {
+        sha
+        for path, blob in work.results
+        for sha in history.by_blob.get(blob, ())
+        if any((file.change.path, file.change.new_blob) == (path, blob) for file in history.commits[sha].files)
+        and _in_time(history.commits[sha], since)
+    }
+    for sha in {*shared, *named, *same}:
         commit = history.commits[sha]
         found = shared.get(sha, _Shared())
         evidence = [
-            *_content(found, commit, session_total, weight),
+            *_content(found, commit, session_total, weight, sha in same),
             *_files(work, commit),
             *_base(work, commit),
             *_time(work, commit, found),
@@ -293,10 +307,12 @@ def _leave_to_first(work: Written, history: History, shared: dict[str, _Shared])
         del shared[sha]
 
 
-def _content(found: _Shared, commit: CommitLines, session_total: float, weight: Weight) -> list[Reason]:
+def _content(
+    found: _Shared, commit: CommitLines, session_total: float, weight: Weight, same_result: bool
+) -> list[Reason]:
     amount = sum(found.added.values()) + sum(found.removed.values())
     if not amount:
-        if session_total:  # it wrote lines, and none is here
+        if session_total and not same_result:  # it wrote lines, and none is here
             return [_evidence("content", _SHARE_RANGE[0], "no line shared")]
         return []
     commit_total = sum(weight(line) for file in commit.files for line in file.added) + _REMOVED * sum(

@@ -1,0 +1,338 @@
+"""How well are sessions linked to commits by content alone? One command:
+
+    python -m bench.link --shared SHARED/data --repo entire-cli=PATH --repo agentv=PATH [--write docs/benchmarks.md]
+
+Trailers and notes are hidden from the linker; the truth is each `index.jsonl` (a tool's hook wrote the trailer that it
+comes from). The unit is the pair (session at its provider, commit). Links that the truth does not know are judged by
+what the repository itself says (its checkpoint branch, equal patches, squashes of linked commits) and, where that
+does not decide, by hand in `link_judged.json`. Misses are listed with the reason. Nothing of the data is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from golddiff.git import GitRepository
+from golddiff.outcomes.analyse import Analysed, Analysis, analyse
+from golddiff.outcomes.lines import key, significant
+from golddiff.outcomes.link import LINKED
+from golddiff.outcomes.replay import replay
+from golddiff.record.ingest import import_paths
+from golddiff.statistics.intervals import cluster_bootstrap, wilson
+from golddiff.store import Store
+from golddiff.types import Session
+
+EXPLAINED = 0.1
+"""A pair counts for recall if the session wrote at least this share of the commit's added lines."""
+_BEGIN, _END = "<!-- bench/link begin -->", "<!-- bench/link end -->"
+_JUDGED = Path(__file__).with_name("link_judged.json")
+
+
+@dataclass
+class Pair:
+    """One (session, commit) that the truth or the linker names."""
+
+    data: str
+    session: str
+    commit: str
+    subject: str
+    default: bool
+    true: bool
+    linked: bool
+    confidence: float
+    explained: float | None
+    """Share of the commit's added lines that the session wrote; None where no importer reads the transcript."""
+    verdict: str = ""
+    """For links that the truth does not know: why they are right or wrong. For misses: the reason."""
+    right: bool = False
+
+
+@dataclass
+class Truth:
+    """What the index of one data set says."""
+
+    commits: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    on_default: dict[str, bool] = field(default_factory=dict)
+    formats: dict[str, str] = field(default_factory=dict)
+    checkpoints: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+
+def read_truth(folder: Path) -> Truth:
+    """Read `index.jsonl` and `accepted_commits.jsonl`."""
+    truth = Truth()
+    for line in (folder / "accepted_commits.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        truth.on_default[row["commit"]] = row["on_default_branch"]
+    for line in (folder / "index.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        name = provider_id(row["session_id"])
+        truth.commits[name].update(row["accepted_commits"])
+        truth.formats[name] = row["transcript_format"]
+    return truth
+
+
+def provider_id(name: str) -> str:
+    """The id at the provider: older checkpoints put the date in front."""
+    return name[11:] if name[4:5] == "-" == name[7:8] and name[10:11] == "-" else name
+
+
+def measure(name: str, shared: Path, repo: Path, ignore: frozenset[str]) -> tuple[list[Pair], dict[str, Any]]:
+    """Link one data set and compare it with its truth."""
+    truth = read_truth(shared / name)
+    judged = {(row["session"][-12:], row["commit"][:8]): row for row in json.loads(_JUDGED.read_text())}
+    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder)) as store, GitRepository.open(repo) as git:
+        import_paths(store, [shared / name / "sessions"])
+        transcripts = [(session, store.events(session.id)) for session in store.sessions()]
+        began, cpu = time.perf_counter(), time.process_time() + _children()
+        analysis = analyse(git, transcripts, ignore)
+        took, cpu = time.perf_counter() - began, time.process_time() + _children() - cpu
+        by_provider: dict[str, list[Analysed]] = defaultdict(list)
+        for found in analysis.sessions:
+            by_provider[found.session.provider_session_id or ""].append(found)
+        left_alone: dict[str, str] = {}
+        for session_id, why in analysis.elsewhere.items():
+            left_alone[store.get(Session, session_id).provider_session_id or ""] = why
+        wrote = {session.provider_session_id or "": set[str]() for session, _ in transcripts}
+        for session, events in transcripts:
+            for write in replay(events, lambda path: path, None).writes:
+                wrote[session.provider_session_id or ""].update(filter(significant, map(key, write.added)))
+        pairs = _pairs(name, truth, git, analysis, by_provider, left_alone, judged, wrote)
+        facts = {
+            "commits": len(analysis.history.graph),
+            "sessions": len({session.provider_session_id for session, _ in transcripts}),
+            "in truth": len(truth.commits),
+            "placed": len(by_provider),
+            "linked": sum(any(c.linked for a in rows for c in a.candidates) for rows in by_provider.values()),
+            "seconds": round(took, 1),
+            "cpu_seconds": round(cpu, 1),
+        }
+    return pairs, facts
+
+
+def _children() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def _pairs(
+    name: str,
+    truth: Truth,
+    git: GitRepository,
+    analysis: Analysis,
+    by_provider: dict[str, list[Analysed]],
+    left_alone: dict[str, str],
+    judged: dict[tuple[str, str], dict[str, Any]],
+    written: dict[str, set[str]],
+) -> list[Pair]:
+    history = analysis.history
+    named = sessions_by_checkpoint(git)
+    pairs = []
+    for session in sorted({*truth.commits, *by_provider}):
+        rows = by_provider.get(session, [])
+        best: dict[str, float] = {}
+        for found in rows:
+            for candidate in found.candidates:
+                best[candidate.sha] = max(best.get(candidate.sha, 0.0), candidate.confidence)
+        wrote = written.get(session)
+        links = {sha for sha, confidence in best.items() if confidence >= LINKED}
+        for sha in sorted(truth.commits.get(session, set()) | links):
+            added = _added(git, sha)
+            explained = None if wrote is None else sum(line in wrote for line in added) / max(1, len(added))
+            pair = Pair(
+                data=name,
+                session=session,
+                commit=sha,
+                subject=next((facts.subject for facts in git.commits([sha])), "")[:60],
+                default=truth.on_default.get(sha, sha in history.default_commits),
+                true=sha in truth.commits.get(session, ()),
+                linked=sha in links,
+                confidence=best.get(sha, 0.0),
+                explained=explained,
+            )
+            if pair.linked:
+                pair.right, pair.verdict = _judge(pair, git, analysis, truth, named, judged)
+            else:
+                pair.verdict = _why_missed(pair, truth, rows, left_alone)
+            pairs.append(pair)
+    return pairs
+
+
+def _added(git: GitRepository, sha: str) -> list[str]:
+    return [
+        line
+        for _, files in git.changes([sha])
+        for file in files
+        for hunk in file.hunks
+        for line in map(key, hunk.added)
+        if significant(line)
+    ]
+
+
+def sessions_by_checkpoint(git: GitRepository) -> dict[str, set[str]]:
+    """Session ids by checkpoint, from the repository's own checkpoint branch: for judging only."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for ref, tip in git.refs().items():
+        if not ref.endswith("entire/checkpoints/v1"):
+            continue
+        for path, blob in git.tree(tip).items():
+            parts = path.split("/")
+            if parts[-1] == "metadata.json" and len(parts) >= 3:
+                record = json.loads(git.blob(blob) or b"{}")
+                for value in (record.get("session_id"), *(record.get("session_ids") or ())):
+                    if isinstance(value, str):
+                        found[parts[0] + parts[1]].add(provider_id(value))
+    return found
+
+
+def _judge(
+    pair: Pair,
+    git: GitRepository,
+    analysis: Analysis,
+    truth: Truth,
+    named: dict[str, set[str]],
+    judged: dict[tuple[str, str], dict[str, Any]],
+) -> tuple[bool, str]:
+    if pair.true:
+        return True, "labelled"
+    facts = analysis.history.commits[pair.commit].facts
+    checkpoints = [value for line in facts.message.splitlines() for value in line.split("Entire-Checkpoint: ")[1:]]
+    if any(pair.session in named.get(checkpoint.strip(), ()) for checkpoint in checkpoints):
+        return True, "its message names a checkpoint of this session on the checkpoint branch"
+    mine = sorted(_added(git, pair.commit))
+    for sha in truth.commits.get(pair.session, ()):
+        if sorted(_added(git, sha)) == mine:
+            return True, f"adds the same lines as the labelled {sha[:8]} (rebased, cherry-picked or squashed)"
+    row = judged.get((pair.session[-12:], pair.commit[:8]))
+    if row:
+        return bool(row["right"]), "by hand: " + str(row["reason"])
+    return False, "NOT JUDGED"
+
+
+def _why_missed(pair: Pair, truth: Truth, rows: list[Analysed], left_alone: dict[str, str]) -> str:
+    kind = truth.formats.get(pair.session, "")
+    if not rows:
+        if pair.session in left_alone:
+            return "session left alone: " + left_alone[pair.session]
+        return f"no importer reads {kind} yet"
+    if not pair.explained:
+        removed = pair.confidence > 0
+        return "shares only removed lines" if removed else "shares no added line: the session did not write this commit"
+    return f"{pair.explained:.0%} of its lines explained; probability {pair.confidence:.2f}"
+
+
+# ------------------------------------------------------------------------------------------------------------ report
+
+
+def table(pairs: list[Pair], *, default: bool) -> list[str]:
+    """Rows of the results for pairs on the default branch, or for the others."""
+    group = [pair for pair in pairs if pair.default == default]
+    linked = [pair for pair in group if pair.linked]
+    true = [pair for pair in group if pair.true]
+    explained = [pair for pair in true if pair.explained is not None and pair.explained >= EXPLAINED]
+    rows = []
+    for label, hits, total in (
+        ("precision (links judged right)", [p.right for p in linked], linked),
+        ("precision, counting only labelled pairs as right", [p.true for p in linked], linked),
+        (f"recall, sessions that explain ≥ {EXPLAINED:.0%} of the commit", [p.linked for p in explained], explained),
+        ("recall, all labelled pairs", [p.linked for p in true], true),
+    ):
+        if not total:
+            rows.append(f"| {label} | – | | |")
+            continue
+        share = wilson(sum(hits), len(total))
+        boot = cluster_bootstrap([float(hit) for hit in hits], [1.0] * len(total), [pair.session for pair in total])
+        rows.append(f"| {label} | {sum(hits)}/{len(total)} | {share} | [{100 * boot.low:.1f}, {100 * boot.high:.1f}] |")
+    return rows
+
+
+def reliability(pairs: list[Pair]) -> list[str]:
+    """Stated probability against the share that was right, over all candidates at or above the threshold."""
+    rows = []
+    for low, high in ((0.85, 0.95), (0.95, 0.99), (0.99, 1.01)):
+        group = [pair for pair in pairs if pair.linked and low <= pair.confidence < high]
+        if group:
+            stated = sum(pair.confidence for pair in group) / len(group)
+            right = sum(pair.right for pair in group)
+            rows.append(f"| {low:.2f}–{min(high, 1):.2f} | {stated:.3f} | {wilson(right, len(group))} | {len(group)} |")
+    return rows
+
+
+def report(pairs: list[Pair], facts: dict[str, dict[str, Any]], without: dict[str, list[Pair]]) -> str:
+    """The section of docs/benchmarks.md."""
+    out = [
+        _BEGIN,
+        f"Measured {datetime.now(UTC):%Y-%m-%d} on {platform.machine()} {platform.system()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}; trailers and notes hidden from the linker.",
+        "",
+        "| data | commits | sessions imported / in the truth | placed here | linked | seconds (CPU) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in facts.items():
+        out.append(
+            f"| {name} | {row['commits']:,} | {row['sessions']} / {row['in truth']} | {row['placed']} | "
+            f"{row['linked']} | {row['seconds']} ({row['cpu_seconds']}) |"
+        )
+    for default, title in ((True, "Pairs on the default branch"), (False, "Pairs on other branches")):
+        out += ["", f"**{title}**", "", "| | share | Wilson 95 % | cluster bootstrap by session |", "|---|---|---|---|"]
+        out += table(pairs, default=default)
+    out += ["", "**Stated probability against judgement** (links only)", "", "| stated | mean | right | links |"]
+    out += ["|---|---|---|---|", *reliability(pairs)]
+    for kind, others in without.items():
+        out += ["", f"**Default branch, also without `{kind}` evidence**", "", "| | share | Wilson 95 % | cluster |"]
+        out += ["|---|---|---|---|", *table(others, default=True)]
+    lists = (
+        ("Wrong links", [p for p in pairs if p.linked and not p.right]),
+        ("Links that the labels do not know, judged right", [p for p in pairs if p.linked and not p.true and p.right]),
+        ("Misses", [p for p in pairs if p.true and not p.linked]),
+    )
+    for title, group in lists:
+        out += ["", f"**{title}: {len(group)}**", ""]
+        if group:
+            out += [
+                "| data | session | commit | branch | explained | prob. | reason |",
+                "|---|---|---|---|---|---|---|",
+            ]
+        for pair in sorted(group, key=lambda p: (p.data, not p.default, p.session)):
+            explained = "–" if pair.explained is None else f"{pair.explained:.0%}"
+            out.append(
+                f"| {pair.data} | {pair.session[-12:]} | `{pair.commit[:8]}` {pair.subject.replace('|', '/')} | "
+                f"{'default' if pair.default else 'other'} | {explained} | {pair.confidence:.2f} | {pair.verdict} |"
+            )
+    return "\n".join([*out, _END, ""])
+
+
+def main() -> None:
+    """Parse, measure, print, and write the section where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shared", type=Path, required=True, help="folder that holds the data sets")
+    parser.add_argument("--repo", action="append", required=True, metavar="NAME=PATH", help="data set and repository")
+    parser.add_argument("--write", type=Path, help="replace the section in this file")
+    arguments = parser.parse_args()
+    pairs: list[Pair] = []
+    bare: list[Pair] = []
+    facts = {}
+    for item in arguments.repo:
+        name, _, path = item.partition("=")
+        found, facts[name] = measure(name, arguments.shared, Path(path), frozenset({"trailer", "notes"}))
+        pairs += found
+        bare += measure(name, arguments.shared, Path(path), frozenset({"trailer", "notes", "command"}))[0]
+    text = report(pairs, facts, {"command": bare})
+    print(text)
+    if arguments.write:
+        old = arguments.write.read_text()
+        start, end = old.index(_BEGIN), old.index(_END) + len(_END) + 1
+        arguments.write.write_text(old[:start] + text + old[end:])
+
+
+if __name__ == "__main__":
+    main()
