@@ -1,0 +1,163 @@
+"""`golddiff evaluate` from the command line, against models behind a real HTTP server."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from evaluate.conftest import last_line, task
+from golddiff.cli import application
+from golddiff.cli.app import run
+from golddiff.evaluate import run as run_module
+from golddiff.sandbox.fake import FakeSandbox
+from golddiff.store import Store
+from golddiff.store.datasets import write_dataset
+from golddiff.types import Dataset, EvaluationRun, Example, Verdict
+
+pytest.importorskip("pyarrow")
+PERMITTED = Verdict(use="train", permitted=True, reasons=("test",), policy="test")
+
+
+class Model(BaseHTTPRequestHandler):
+    """Model `good` makes every edit, `lazy` repeats the window, `broken` answers no completion."""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        window = body["messages"][-1]["content"].split("\n", 1)[1]
+        text = window.replace("old", "new") if body["model"] == "good" else window
+        answer = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+        data = b"{}" if body["model"] == "broken" else json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Model) as listening:
+        thread = threading.Thread(target=listening.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.server_port}/v1"
+        listening.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "workspace"
+    rows = {
+        split: [msgspec.structs.replace(task(n, split=split), verdict=PERMITTED) for n in range(12)]
+        for split in ("train", "test")
+    }
+    dataset = Dataset(
+        id="dst_1",
+        name="ours",
+        rows={split: len(found) for split, found in rows.items()},
+        dropped={},
+        denied={},
+        folder="datasets/dst_1",
+        content_hash="0",
+        config={},
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    with Store.open(folder) as store:
+        write_dataset(store, dataset, rows, "card")
+        store.put(dataset)
+        first = rows["test"][0]
+        store.put(msgspec.structs.replace(first, id="exa_1", kind="attempt", after=first.before))
+    sandbox = FakeSandbox(lambda job: json.dumps(last_line(job.candidate)))
+    monkeypatch.setattr(run_module, "open_sandbox", lambda: sandbox)
+    return folder
+
+
+def call(workspace: Path, *more: str) -> int:
+    return run(application, ["evaluate", "--dataset", "ours", "--workspace", str(workspace), *more])
+
+
+def test_arms_are_compared_and_the_page_is_written(
+    workspace: Path, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arms = ["--arm", f"base={server}#lazy", "--arm", f"student={server}#good", "--arm", "teacher=recorded"]
+    assert call(workspace, *arms, "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    thetas = {arm["name"]: arm["measures"]["success"]["estimate"] for arm in summary["arms"]}
+    assert thetas == {"base": 0.0, "base + R0": 0.0, "student": 1.0, "teacher": 0.0}
+    assert "below 5 points" in summary["recoveries"][0]["result"]["reason"]
+    with Store.open(workspace, write=False) as store:
+        (stored,) = store.find(EvaluationRun)
+        assert stored.summary["theta:student"] == 1.0
+        assert stored.report is not None
+        assert "Every arm on the same tasks" in (store.root / stored.report).read_text("utf-8")
+        assert "dst_1" in store.parents(stored.id)
+
+
+def test_the_table_and_the_refusal_are_printed(
+    workspace: Path, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arms = ["--arm", f"base={server}#lazy", "--arm", f"student={server}#good", "--arm", "teacher=recorded"]
+    assert call(workspace, *arms, "--r0", "0", "--limit", "8") == 0
+    said = capsys.readouterr().out
+    assert "8 held-out tasks" in said
+    assert "Capability recovered by student" in said
+    assert "not given" in said
+
+
+def test_an_earlier_run_stands_beside_and_one_of_another_harness_does_not(
+    workspace: Path, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(workspace, "--arm", f"student-1={server}#lazy", "--json") == 0
+    earlier = json.loads(capsys.readouterr().out)["run_id"]
+    assert call(workspace, "--arm", f"student-2={server}#good", "--against", earlier, "--json") == 0
+    assert [arm["name"] for arm in json.loads(capsys.readouterr().out)["arms"]] == ["student-2", "student-1"]
+    other = ["--arm", f"student-2={server}#good", "--against", earlier, "--max-tokens", "64"]
+    assert call(workspace, *other) == 2
+    assert "different harnesses" in capsys.readouterr().err
+
+
+def test_a_model_that_answers_nothing_usable_is_unscored(
+    workspace: Path, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(workspace, "--arm", f"student={server}#broken", "--json") == 0
+    (arm,) = json.loads(capsys.readouterr().out)["arms"]
+    assert arm["scored"] == 0
+    assert sum(arm["unscored"].values()) == 12
+
+
+@pytest.mark.parametrize(
+    ("arm", "code", "said"),
+    [
+        ("student", 2, "ROLE=MODEL"),
+        ("pupil=x", 2, "ROLE one of base, student, teacher, control"),
+        ("teacher=http://localhost/v1", 2, "add the model's name"),
+        ("student=no-such-model", 6, "no model `no-such-model`"),
+    ],
+)
+def test_an_arm_that_cannot_be_says_why(
+    workspace: Path, capsys: pytest.CaptureFixture[str], arm: str, code: int, said: str
+) -> None:
+    assert call(workspace, "--arm", arm) == code
+    assert said in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_an_unknown_dataset_is_named(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["evaluate", "--dataset", "theirs", "--arm", "student=x", "--workspace", str(workspace)]
+    assert run(application, arguments) == 3
+    assert "no dataset `theirs`" in capsys.readouterr().err
+
+
+def test_a_dataset_without_recorded_attempts_says_so(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Store.open(workspace) as store:
+        store.remove(Example, "exa_1")
+    assert call(workspace, "--arm", "teacher=recorded") == 3
+    assert "no first attempt" in capsys.readouterr().err
