@@ -10,11 +10,27 @@
     card.py            the dataset card
     build.py           all of it in order
 
+A recipe that knows more about its rows annotates them on the way (`dataclasses.replace(row, example=…)` with `check`
+and `family`) and hands them to `build`.
+
 Not covered: preferences, trajectories, weights by survival.
 """
 
 from golddiff.curate.config import CurateConfig
 from golddiff.curate.dataset import Built, build, from_history, from_sessions
+from golddiff.curate.kinds.history import rows_from_history
+from golddiff.curate.kinds.sessions import rows_from_sessions
 from golddiff.curate.row import Row, Tally, make_example
 
-__all__ = ["Built", "CurateConfig", "Row", "Tally", "build", "from_history", "from_sessions", "make_example"]
+__all__ = [
+    "Built",
+    "CurateConfig",
+    "Row",
+    "Tally",
+    "build",
+    "from_history",
+    "from_sessions",
+    "make_example",
+    "rows_from_history",
+    "rows_from_sessions",
+]

@@ -12,10 +12,11 @@ from golddiff.curate import CurateConfig, Row, Tally, from_history
 from golddiff.curate.kinds.history import rows_from_history
 from golddiff.errors import InputError, RightsError
 from golddiff.git import GitRepository
+from golddiff.rights import redact_text, redact_transcript
 from golddiff.store import Store
 from golddiff.store.datasets import read_dataset
 from golddiff.store.repositories import remember_repository
-from golddiff.types import Commit, Repository
+from golddiff.types import Commit, CommitLink, Outcome, Repository, Session, SessionState, Transcript
 
 MIT = Path(__file__).parents[3] / "src/golddiff/rights/licences/MIT.txt"
 
@@ -139,6 +140,33 @@ def test_a_commit_that_an_agent_signed_is_denied_and_counted(history: History, s
     assert dataset.rows == {"train": 1, "test": 0}
     assert sum(dataset.denied.values()) == 1
     assert next(iter(dataset.denied)).startswith("terms: forbidden (claude")
+
+
+def test_a_commit_that_a_recorded_session_made_is_the_agents_whoever_signed_it(history: History, store: Store) -> None:
+    history.commit("Change one value", a_py=code(v3=100))
+    with GitRepository.open(history.folder) as git:
+        repository = remember_repository(store, git)
+        sha = (git.default_branch() or ("", ""))[1]
+    session = Session[str](id="ses_1", source="test", models=("claude-opus-4-5",))
+    store.add_transcript(redact_transcript(Transcript(session, ())))
+    store.put(
+        Outcome(
+            id="out_1",
+            session_id="ses_1",
+            repository_id=repository.id,
+            state=SessionState.ACCEPTED,
+            confidence=0.9,
+            commits=(CommitLink(sha=sha, confidence=0.9),),
+            gold_patch=redact_text(""),
+            method="test",
+        )
+    )
+    (found,), _ = rows(store, history)
+    assert found.example.provenance.written_by == "agent"
+    assert found.example.provenance.model == "claude-opus-4-5"
+    assert found.example.provenance.session_id == "ses_1"
+    with pytest.raises(RightsError, match="terms: forbidden"):
+        from_history(store, history.folder, CurateConfig(name="ours"))
 
 
 def test_a_repository_without_a_licence_is_not_trained_on(tmp_path: Path, store: Store) -> None:

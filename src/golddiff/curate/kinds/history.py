@@ -3,10 +3,11 @@
 Every team has one. What is no ordinary change by a person is left out and counted: merges, reverts, bots, commits
 that an agent wrote or signed, huge commits, and per file what `filters` names (vendored, generated, lock files,
 reformatting). `git.CommitFacts` reads no names or addresses of people, so bots and agents are told by subjects,
-trailers and the marks that agents leave in messages; an agent's commit without any mark passes for a person's.
+trailers and the marks that agents leave in messages; an agent's commit without any mark or recorded session passes
+for a person's.
 
-Commits that an agent signed are not human history: they become rows written by an `agent`, which `rights` judges by
-provider terms and consent like any session.
+Commits that an agent signed, and commits that an outcome in the store links to a session, are not human history:
+they become rows written by an `agent`, which `rights` judges by provider terms and consent like any session.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from itertools import islice
 
+import msgspec
+
 from golddiff.curate import filters
 from golddiff.curate.config import CurateConfig
+from golddiff.curate.kinds.sessions import provenance_of
 from golddiff.curate.row import Row, Tally, make_example
 from golddiff.curate.windows import Change, windows
 from golddiff.git import CommitFacts, FileChange, GitRepository
@@ -25,7 +29,7 @@ from golddiff.patch import split
 from golddiff.rights import redact_text
 from golddiff.store import Store
 from golddiff.store.repositories import commit_id
-from golddiff.types import Commit, Provenance, Repository
+from golddiff.types import Commit, Outcome, Provenance, Repository, Session
 
 _PULL_NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
 _PROGRESS_EVERY = 100
@@ -55,6 +59,7 @@ def rows_from_history(
             tally.drop(f"commit: {reason}")
         else:
             facts[commit.sha] = commit
+    linked = _linked_sessions(store, repository)
     for count, (sha, files) in enumerate(git.changes(facts)):
         if progress is not None and count % _PROGRESS_EVERY == 0:
             progress(count)
@@ -62,30 +67,46 @@ def rows_from_history(
         if reason:
             tally.drop(f"commit: {reason}")
             continue
-        yield from _commit_rows(store, repository, git, config, tally, facts[sha], files)
+        provenance = _provenance(repository, facts[sha], linked.get(sha))
+        yield from _commit_rows(store, git, config, tally, facts[sha], files, provenance)
 
 
-def _commit_rows(
-    store: Store,
-    repository: Repository,
-    git: GitRepository,
-    config: CurateConfig,
-    tally: Tally,
-    facts: CommitFacts,
-    files: tuple[FileChange, ...],
-) -> Iterator[Row]:
-    instruction = redact_text(_PULL_NUMBER.sub("", facts.subject)[-config.max_instruction_chars :])
+def _linked_sessions(store: Store, repository: Repository) -> dict[str, Provenance]:
+    """Where the commits come from that recorded sessions are linked to, whoever signed them."""
+    return {
+        link.sha: provenance_of(store.get(Session, outcome.session_id), repository, outcome)
+        for outcome in store.find(Outcome, repository_id=repository.id)
+        for link in outcome.commits
+    }
+
+
+def _provenance(repository: Repository, facts: CommitFacts, linked: Provenance | None) -> Provenance:
+    if linked is not None:
+        return msgspec.structs.replace(linked, commit=facts.sha)
     agent = filters.agent_of(facts)
-    provenance = Provenance(
+    return Provenance(
         written_by="agent" if agent else "human",
         model=agent,
         repository_id=repository.id,
         licence=repository.licence,
         commit=facts.sha,
     )
+
+
+def _commit_rows(
+    store: Store,
+    git: GitRepository,
+    config: CurateConfig,
+    tally: Tally,
+    facts: CommitFacts,
+    files: tuple[FileChange, ...],
+    provenance: Provenance,
+) -> Iterator[Row]:
+    instruction = redact_text(_PULL_NUMBER.sub("", facts.subject)[-config.max_instruction_chars :])
+    repository_id = str(provenance.repository_id)
     commit = Commit(
-        id=commit_id(repository.id, facts.sha),
-        repository_id=repository.id,
+        id=commit_id(repository_id, facts.sha),
+        repository_id=repository_id,
         sha=facts.sha,
         parents=facts.parents,
         committed_at=facts.committed_at,
@@ -113,7 +134,7 @@ def _commit_rows(
         for window in windows(lines, changes, config.context_lines):
             tally.seen += 1
             if not stored:
-                store.put(commit, parents=(repository.id,))
+                store.put(commit, parents=(repository_id,))
                 stored = True
             example = make_example(
                 "history",
