@@ -27,6 +27,7 @@ def session(
     attempts: dict[str, int] | None = None,
     cluster: str | None = None,
     tokens: int = 100,
+    unknown_because: str | None = None,
 ) -> SessionFacts:
     return SessionFacts(
         id=f"ses_{number:026d}",
@@ -43,6 +44,7 @@ def session(
         usage=Usage(output_tokens=tokens // 10, cache_read_tokens=tokens - tokens // 10),
         state=state,
         confidence=0.9,
+        unknown_because=unknown_because,
         commits=("ab" * 20,),
         lines=counts,
         cells=(Cell(model=model, tool=tool, language=language, lines=counts),),

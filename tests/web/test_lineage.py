@@ -104,6 +104,12 @@ def test_the_card_of_a_dataset_counts_what_was_left_out(store: Store) -> None:
     assert ("name", "mine") in found.fields
 
 
+def test_an_outcomes_counts_are_said_once_and_in_words(store: Store) -> None:
+    found = cards.card(store, outcome())
+    assert found.title == "revised, 0 commits, 6 lines kept"
+    assert "kept lines" not in dict(found.fields)
+
+
 def test_the_card_of_an_outcome_holds_the_gold_diff(store: Store) -> None:
     found = cards.card(store, outcome(gold_patch=Clean("+x\n")))
     assert found.texts == (("what was kept", "+x\n"),)

@@ -43,6 +43,17 @@ def test_every_session_state_is_counted_and_unlinked_sessions_are_said() -> None
     assert "1 of 9 sessions are not linked" in found.coverage_sentence
 
 
+def test_unknown_outcomes_are_counted_by_reason_without_what_is_particular() -> None:
+    because = [
+        f"commit {sha} may hold it (probability 0.{number})" for number, sha in enumerate(("ab12cd34", "9" * 10))
+    ]
+    because.append("it changed no file")
+    facts = [
+        session(number, lines(unknown=1), state="unknown", unknown_because=text) for number, text in enumerate(because)
+    ]
+    assert report(facts).unknown_because == {"commit … may hold it (probability …)": 2, "it changed no file": 1}
+
+
 def test_groups_are_compared_by_a_difference_with_its_interval() -> None:
     alpha, beta = breakdown(report(eight()), "model").groups
     assert (alpha.name, alpha.sessions, alpha.lines) == ("alpha", 6, lines(80, 20, 20, 40))

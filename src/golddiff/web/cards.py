@@ -32,6 +32,8 @@ from golddiff.web.lineage import label, type_name
 
 _HIDDEN = {"id", "schema_version", "record_hashes"}
 """Not shown as fields: the id is in the title, hashes are for the store."""
+_IN_SECTIONS = {"written_lines", "kept_lines", "revised_lines", "dropped_lines", "reasons", "rows", "dropped", "denied"}
+"""Shown as tables, in outcomes and datasets."""
 LONG = 400
 
 
@@ -57,7 +59,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 def card(store: Store, record: Record) -> Card:
     """Describe a record and what hangs on it."""
-    title, fields = shorten(label(record)), _fields(record)
+    title = shorten(label(record))
+    fields = _fields(record, _HIDDEN | (_IN_SECTIONS if isinstance(record, Outcome | Dataset) else set()))
     sections: list[Section] = []
     texts: list[tuple[str, str]] = []
     match record:
@@ -75,6 +78,10 @@ def card(store: Store, record: Record) -> Card:
                 ("after", record.after),
                 *([("executed test", record.check.program)] if record.check else []),
             ]
+        case Event():
+            parts = (("text", record.text), ("command", record.command), ("arguments", record.arguments))
+            texts = [(name, text) for name, text in parts if text and _said(text) is None]
+            texts += [("patch", record.edit.hunks)] if record.edit and record.edit.hunks else []
         case Dataset():
             sections = [
                 _counts("Rows by split", record.rows),
@@ -182,12 +189,12 @@ def _counts(title: str, counts: dict[str, int]) -> Section:
     return Section(title=title, columns=("what", "count"), rows=rows)
 
 
-def _fields(record: Record) -> list[tuple[str, str]]:
+def _fields(record: Record, hidden: set[str]) -> list[tuple[str, str]]:
     """Short fields of any record, in its own order; texts and lists of records are sections."""
     found = []
     for name in record.__struct_fields__:
         value = getattr(record, name)
-        if name not in _HIDDEN and value not in (None, "", (), {}) and (said := _said(value)) is not None:
+        if name not in hidden and value not in (None, "", (), {}) and (said := _said(value)) is not None:
             found.append((name.replace("_", " "), said))
     return found
 

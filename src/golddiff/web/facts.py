@@ -101,8 +101,10 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
     interruptions: int
     usage: Usage
     state: str
-    """A value of `SessionState`, or `not linked`."""
+    """A value of `SessionState`, of the outcome with most lines where there are several; or `not linked`."""
     confidence: float | None
+    unknown_because: str | None = None
+    """Why the outcome could not be told, where it could not."""
     commits: tuple[str, ...]
     lines: Lines
     cells: tuple[Cell, ...] = ()
@@ -157,7 +159,8 @@ def of_session(
 ) -> SessionFacts:
     """Join what is known about one session; a session with several outcomes worked in several repositories."""
     spans = (session.started_at, session.ended_at)
-    state, confidence = _state(outcomes)
+    main = max(outcomes, key=lambda item: (item.written_lines, item.confidence), default=None)
+    unknown = main is not None and main.state is SessionState.UNKNOWN
     return SessionFacts(
         id=session.id,
         cluster=session.parent_id or session.id,
@@ -171,8 +174,9 @@ def of_session(
         rejections=rejections,
         interruptions=interruptions,
         usage=session.usage,
-        state=state,
-        confidence=confidence,
+        state=NOT_LINKED if main is None else main.state.value,
+        confidence=None if main is None else main.confidence,
+        unknown_because=shorten(main.reasons[0], 200) if main and unknown and main.reasons else None,
         commits=tuple(dict.fromkeys(link.sha for outcome in outcomes for link in outcome.commits)),
         lines=sum((lines_of(outcome) for outcome in outcomes), Lines()),
         cells=tuple(cell for outcome in outcomes for cell in _cells(session, outcome)),
@@ -203,14 +207,6 @@ def lines_of(outcome: Outcome) -> Lines:
         revised=outcome.revised_lines,
         dropped=outcome.dropped_lines,
     )
-
-
-def _state(outcomes: Sequence[Outcome]) -> tuple[str, float | None]:
-    """State of the outcome that holds most lines: what the session was mainly about."""
-    if not outcomes:
-        return NOT_LINKED, None
-    main = max(outcomes, key=lambda item: (item.written_lines, item.confidence))
-    return main.state.value, main.confidence
 
 
 def _cells(session: Session[Clean], outcome: Outcome) -> list[Cell]:

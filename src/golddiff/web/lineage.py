@@ -16,8 +16,20 @@ import msgspec
 
 from golddiff.errors import InputError
 from golddiff.store import Store
-from golddiff.types import Commit, Dataset, EvaluationRun, Example, Outcome, Record, Repository, Session
+from golddiff.types import (
+    Attempt,
+    Commit,
+    Dataset,
+    EvaluationRun,
+    Event,
+    Example,
+    Outcome,
+    Record,
+    Repository,
+    Session,
+)
 from golddiff.web.facts import shorten
+from golddiff.web.words import counted
 
 SHOWN = 8
 """Neighbours shown of one record; the rest are counted."""
@@ -76,7 +88,12 @@ def label(record: Record) -> str:
             day = f"{record.started_at:%d %b %Y}" if record.started_at else "no date"
             return f"{record.source}, {day}, {', '.join(record.models) or 'no model'}"
         case Outcome():
-            return f"{record.state.value}, {len(record.commits)} commits, {record.kept_lines} lines kept"
+            commits, kept = counted(len(record.commits), "commit"), counted(record.kept_lines, "line")
+            return f"{record.state.value}, {commits}, {kept} kept"
+        case Attempt():
+            return f"attempt {record.index + 1}, {record.fate.value}"
+        case Event():
+            return f"{record.kind.value}, event {record.sequence}"
         case Commit():
             return f"{record.sha[:10]} {record.subject}"
         case Repository() | Dataset():
@@ -84,7 +101,7 @@ def label(record: Record) -> str:
         case Example():
             return f"{record.kind} {record.path}:{record.start_line}"
         case _:
-            names = ("base_model", "harness", "index", "arm")
+            names = ("base_model", "harness", "arm")
             values = (f"{name} {getattr(record, name)}" for name in names if hasattr(record, name))
             return ", ".join(values)
 

@@ -8,6 +8,8 @@ percentages. Groups are what happened, not an experiment: different models got d
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
@@ -18,6 +20,7 @@ from golddiff.types import SessionState, Usage
 from golddiff.web.facts import NOT_LINKED, Lines, SessionFacts, attempt_totals
 
 WASTE_ROWS = 10
+_PARTICULAR = re.compile(r"\b(?:[0-9a-f]{7,40}|\d+(?:\.\d+)?)\b")
 GROUP_ROWS = 8
 """Groups beyond these, the smallest, are put together."""
 
@@ -65,6 +68,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     last: datetime | None
     states: dict[str, int]
     """Sessions by state, `not linked` included."""
+    unknown_because: dict[str, int]
+    """Sessions of unknown outcome by reason, most frequent first."""
     lines: Lines
     coverage: float | None
     """Share of written lines whose fate is known."""
@@ -119,6 +124,7 @@ def summarise(name: str, facts: Sequence[SessionFacts], *, now: datetime) -> Rep
         first=times[0] if times else None,
         last=times[-1] if times else None,
         states=_states(facts),
+        unknown_because=_reasons(facts),
         lines=total,
         coverage=total.known / total.written if total.written else None,
         kept=measure.ratio(lambda fact: fact.lines.kept, lambda fact: fact.lines.known),
@@ -224,6 +230,12 @@ def _states(facts: Sequence[SessionFacts]) -> dict[str, int]:
     order = [*(state.value for state in SessionState), NOT_LINKED]
     counts = {state: sum(1 for fact in facts if fact.state == state) for state in order}
     return {state: count for state, count in counts.items() if count or state != NOT_LINKED}
+
+
+def _reasons(facts: Sequence[SessionFacts]) -> dict[str, int]:
+    """Reasons counted without the numbers and commits that differ from session to session."""
+    reasons = (_PARTICULAR.sub("…", fact.unknown_because) for fact in facts if fact.unknown_because)
+    return dict(Counter(reasons).most_common())
 
 
 def _usage(facts: Sequence[SessionFacts]) -> Usage:

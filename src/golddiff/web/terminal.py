@@ -53,6 +53,7 @@ def signals(report: Report) -> list[tuple[str, str]]:
     per_line = f"; per kept line {words.rounded(report.tokens_per_kept_line)}" if report.lines.known else ""
     return [
         ("Sessions", words.states(report)),
+        *(("Unknown" if first else "", text) for first, text in _why(report)),
         ("Attempts", f"{total} ({words.attempts(report)}){per_session}"),
         (
             "Signals",
@@ -62,6 +63,11 @@ def signals(report: Report) -> list[tuple[str, str]]:
         ),
         ("Tokens", f"{words.spent(report)}{per_line}"),
     ]
+
+
+def _why(report: Report) -> list[tuple[bool, str]]:
+    lines = [f"{count} × {reason}" for reason, count in report.unknown_because.items()]
+    return [(number == 0, line) for number, line in enumerate(lines)]
 
 
 def bar(lines: Lines, width: int) -> Text:
