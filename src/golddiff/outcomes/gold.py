@@ -3,9 +3,9 @@
 Of the linked commits one line of history is taken: those on the default branch if there are any, else the most
 certain one with its relatives. The base is the parent of the oldest of them, the accepted state of each file is what
 the newest of them that changed it left. The difference of the two is cut into blocks, and a block is the session's if
-at least half of its significant lines are lines that the session wrote (exactly or revised), or, where nothing was
-added, removed. Blocks of punctuation next to one of the session's belong to it; of a larger insertion by someone else
-only the runs that are the session's. Everything else is the user's own and left out.
+at least half of its significant lines are lines that the session wrote (exactly, or revised from one that is no longer
+there), or, where nothing was added, removed. Blocks of punctuation next to one of the session's belong to it; of a
+pure insertion only the runs that are the session's. Everything else is the user's own and left out.
 
 Every file's patch is applied to its base here and must give the intended text; where it does not, it is left out and
 the reason kept. Left out as well: binary files, links, submodules, and files whose bytes are not UTF-8.
@@ -29,6 +29,9 @@ RESPONSIBLE = 0.5
 """Share of a block's lines that must be the session's: the larger part decides whose change it is."""
 _NEAR = 3
 """Lines between a block of punctuation and the session's block that it belongs to: the context of a diff."""
+_MOST_UNMATCHED = 500
+"""Lines of the session that are compared for likeness with what was accepted; a session that has more of them in one
+file was rewritten, and its blocks are found by their exact lines."""
 _MAX_PAIRS = 40_000
 """Comparisons of lines for likeness per block; beyond it (200 × 200 lines) a block counts as rewritten."""
 
@@ -197,47 +200,51 @@ def applies(diff: str, base: dict[str, str | None], expected: dict[str, str | No
 def responsible(old: Sequence[str], new: Sequence[str], mine: Sequence[str], gone: set[str]) -> list[Block]:
     """Blocks of the change from `old` to `new` that are the session's. Lines of `mine` and `gone` are keys."""
     own = set(mine)
+    accepted = set(map(key, new))
+    unmatched = [line for line in dict.fromkeys(mine) if line not in accepted][:_MOST_UNMATCHED]
     chosen: list[Block] = []
     small: list[Block] = []
     for block in patch.blocks(old, new):
         i1, i2, j1, j2 = block
         added = [key(line) for line in new[j1:j2]]
-        telling = [line for line in added if significant(line)]
         dropped = [found for found in map(key, old[i1:i2]) if significant(found)]
-        if not telling:
+        hits = [line in own or _revised(line, unmatched) for line in added if significant(line)]
+        if not hits:
             share = sum(line in gone for line in dropped) / len(dropped) if dropped else 0.0
             if share >= RESPONSIBLE:
                 chosen.append(block)
             elif not dropped:
                 small.append(block)
-            continue
-        hits = [line in own or _revised(line, mine) for line in telling]
-        if sum(hits) >= RESPONSIBLE * len(hits):
+        elif all(hits) or (i1 < i2 and sum(hits) >= RESPONSIBLE * len(hits)):
             chosen.append(block)
-        elif i1 == i2 and any(hits):
-            chosen += _runs(block, added, own)
+        elif i1 == i2:
+            chosen += _runs(block, added, hits)
     for block in small:
         if any(abs(block[0] - other[1]) <= _NEAR or abs(other[0] - block[1]) <= _NEAR for other in chosen):
             chosen.append(block)
     return sorted(chosen)
 
 
-def _revised(line: str, mine: Sequence[str]) -> bool:
-    return any(similarity(line, other) >= SIMILAR for other in mine[:2000])
+def _revised(line: str, unmatched: Sequence[str]) -> bool:
+    """Whether a line is a changed form of one that the session wrote and that is not there as it was."""
+    return any(similarity(line, other) >= SIMILAR for other in unmatched)
 
 
-def _runs(block: Block, added: list[str], own: set[str]) -> list[Block]:
-    """Runs of the session's lines in someone else's insertion, with the punctuation between them."""
+def _runs(block: Block, added: list[str], hits: list[bool]) -> list[Block]:
+    """Runs of the session's lines in an insertion that is not all its own, with the punctuation in and after them."""
     i1, _, j1, _ = block
     runs: list[Block] = []
     start: int | None = None
-    end = 0
-    for index, line in enumerate([*added, "\0end0"]):
-        if line in own:
-            start, end = (index if start is None else start), index + 1
-        elif significant(line) and start is not None:
-            runs.append((i1, i1, j1 + start, j1 + end))
-            start = None
+    mine = iter(hits)
+    for index, line in enumerate(added):
+        if significant(line):
+            if next(mine):
+                start = index if start is None else start
+            elif start is not None:
+                runs.append((i1, i1, j1 + start, j1 + index))
+                start = None
+    if start is not None:
+        runs.append((i1, i1, j1 + start, j1 + len(added)))
     return runs
 
 

@@ -45,6 +45,8 @@ KINDS = ("content", "files", "base", "time", "command", "trailer", "notes")
 
 LINKED = 0.85
 """Probability at which a link is stated. Wrong links poison training data, missed ones only cost coverage."""
+_ALTERNATIVES = 100
+"""Places at least where the work may have gone: also in a young repository it may be in no commit, or in none yet."""
 _DEPENDENCE = 0.5
 """Lines come in blocks and teams work on one topic, so rarities are not independent: half of their sum counts."""
 _CONTENT_CAP = 12.0
@@ -199,22 +201,16 @@ def link(
     named = _named(work, history, names, ignore)
     since = work.session.started_at
     later = sum(1 for commit in history.commits.values() if since is None or commit.facts.committed_at >= since - _SKEW)
-    prior = -math.log(max(later, 2))
+    prior = -math.log(max(later, _ALTERNATIVES))
     session_total = rarity(work, history, other_sessions, sessions)
     links = []
-    same = {
-        sha
-        for path, blob in work.results
-        for sha in history.by_blob.get(blob, ())
-        if any((file.change.path, file.change.new_blob) == (path, blob) for file in history.commits[sha].files)
-        and _in_time(history.commits[sha], since)
-    }
+    same = _same_results(work, history, since)
     for sha in {*shared, *named, *same}:
         commit = history.commits[sha]
         found = shared.get(sha, _Shared())
         evidence = [
             *_content(found, commit, session_total, weight, sha in same),
-            *_files(work, commit),
+            *_files(same.get(sha, set())),
             *_base(work, commit),
             *_time(work, commit, found),
             *named.get(sha, []),
@@ -332,8 +328,23 @@ def _content(
     return [_evidence("content", amount_counted + coverage, detail)]
 
 
-def _files(work: Written, commit: CommitLines) -> list[Reason]:
-    same = [f.change.path for f in commit.files if (f.change.path, f.change.new_blob) in work.results]
+def _same_results(work: Written, history: History, since: datetime | None) -> dict[str, set[str]]:
+    """Commits that bring files to exactly a state that the session left, with those files; the first ones only."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path, blob in work.results:
+        holders = {
+            sha
+            for sha in history.by_blob.get(blob, ())
+            if _in_time(history.commits[sha], since)
+            and any(file.change.path == path and file.change.new_blob == blob for file in history.commits[sha].files)
+        }
+        for sha in holders:
+            if not history.ancestors(sha, holders):
+                found[sha].add(path)
+    return found
+
+
+def _files(same: AbstractSet[str]) -> list[Reason]:
     return [_evidence("files", _SAME_RESULT, f"{len(same)} files are exactly as the session left them")] if same else []
 
 
