@@ -200,3 +200,15 @@ def test_progress_ends_at_the_total(store: Store, folder: Path) -> None:
     import_paths(store, [folder], progress=lambda path, done, total: seen.append((path.name, done, total)))
     assert [name for name, _, _ in seen] == ["a.jsonl", "b.jsonl"]
     assert seen[-1][1] == seen[-1][2] > 0
+
+
+def test_a_sub_agents_file_that_appears_later_makes_its_session_grow(store: Store, folder: Path) -> None:
+    _script().write(folder / "s1.jsonl")
+    import_paths(store, [folder])
+    agent = ClaudeScript(isSidechain=True, agentId="a7")
+    agent.user("look", uuid="x0")
+    agent.write(folder / "s1" / "subagents" / "agent-a7.jsonl")
+    summary = import_paths(store, [folder])
+    assert _changes(summary.sessions) == {"grew": 1}
+    assert summary.skipped == {"sub-agent: read with its session": 1}
+    assert [event.agent for event in store.events(summary.session_ids[0])] == [None, "a7", None]

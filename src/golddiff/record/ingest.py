@@ -76,8 +76,10 @@ def import_paths(
     for path in run.orphans:
         run.take(path, last_call=True)
     if not run.summary.session_ids and not run.summary.failed:
+        reasons = ", ".join(f"{count} × {reason}" for reason, count in run.summary.skipped.most_common())
         raise InputError(
-            f"no transcript that golddiff knows in {', '.join(given)} ({len(files)} file(s) looked at). "
+            f"no transcript that golddiff knows in {', '.join(given)} "
+            f"({len(files)} file(s) looked at{': ' if reasons else ''}{reasons}). "
             f"It reads {', '.join(IMPORTERS)}; Claude Code keeps its own in ~/.claude/projects, "
             "Codex in ~/.codex/sessions: try `golddiff import ~/.claude/projects`."
         )

@@ -352,12 +352,42 @@ def test_what_progress_records_say_of_a_sub_agent_is_read(script: ClaudeScript, 
     assert transcript.session.skipped == {"not needed: progress": 1}
 
 
-def test_progress_of_a_sub_agent_with_a_file_of_its_own_is_not_read_twice(script: ClaudeScript, tmp_path: Path) -> None:
+def _agent_file(tmp_path: Path) -> Path:
+    agent = ClaudeScript(isSidechain=True, agentId="a7")
+    agent.user("look around", uuid="x0")
+    agent.assistant(tool("Edit", "t9", file_path="/work/repo/a", old_string="x", new_string="y"), uuid="x1")
+    agent.result("t9", "ok", {"originalFile": "x"}, uuid="x2")
+    for number, record in enumerate(agent.records):
+        record["timestamp"] = f"2026-01-01T00:00:01.{number}00Z"
+    return agent.write(tmp_path / "s1" / "subagents" / "agent-a7.jsonl")
+
+
+def test_a_sub_agents_file_beside_its_session_is_read_with_it(script: ClaudeScript, tmp_path: Path) -> None:
+    """Its events stand where they happened; its progress in the session's file is not read a second time."""
     _progress(script)
-    ClaudeScript(isSidechain=True, agentId="a7").write(tmp_path / "s1" / "subagents" / "agent-a7.jsonl")
+    agent_path = _agent_file(tmp_path)
     transcript = _read(script, tmp_path)
-    assert all(event.agent is None for event in transcript.events)
+    assert [(event.kind.value, event.agent) for event in transcript.events] == [
+        ("prompt", None),
+        ("model_call", None),
+        ("tool_call", None),
+        ("note", "a7"),
+        ("model_call", "a7"),
+        ("edit", "a7"),
+        ("tool_result", None),
+    ]
     assert transcript.session.skipped == {"not needed: progress": 3}
+    assert len(transcript.session.record_hashes) == len(script.records) + 3
+    assert ClaudeCode().read(agent_path) == Reading(skipped={"sub-agent: read with its session": 1})
+
+
+def test_damage_in_a_sub_agents_file_is_reported_under_its_name(script: ClaudeScript, tmp_path: Path) -> None:
+    script.user("go")
+    agent_path = _agent_file(tmp_path)
+    agent_path.write_bytes(agent_path.read_bytes() + b"{oops")
+    reading = ClaudeCode().read(script.write(tmp_path / "s1.jsonl"))
+    assert [(damage.path, damage.line) for damage in reading.damaged] == [(agent_path, 4)]
+    assert reading.sessions[0].transcript.session.skipped == {"damaged line": 1}
 
 
 def test_a_sub_agents_own_file_is_a_session_with_a_parent(tmp_path: Path) -> None:

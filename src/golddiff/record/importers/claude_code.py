@@ -2,42 +2,29 @@
 
 One record per line, one line per content block. Lines of one message are merged by its id and its usage is counted
 once (the last line's: the client repeats it while the answer grows). Only the live branch is read (`claude_tree`).
-A sub-agent's lines become events with its id in `agent`; a sub-agent's own file becomes a session whose parent is
-the session that it names. Thinking is not kept.
+A sub-agent's lines become events with its id in `agent`, also those of its own file (`claude_agents`); such a file
+without its session is a session whose parent is the one that it names. Thinking is not kept.
 
 Format: read from 60 published transcripts of 2026 (docs/importers.md counts them), not from a specification.
 """
 
 from __future__ import annotations
 
-import re
-import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from golddiff.record.importers.claude_prompts import said
-from golddiff.record.importers.claude_records import AGENT_PROGRESS, ATTACHMENT, LINE, Line, Message, Tokens
-from golddiff.record.importers.claude_tools import (
-    INTERRUPTED,
-    Call,
-    Result,
-    command_of,
-    edit_of,
-    is_edit,
-    ran,
-    result_of,
-)
+from golddiff.record.importers.claude_agents import agent_files, agent_of, has_own_file, merge_by_time, session_file
+from golddiff.record.importers.claude_events import ClaudeEvents
+from golddiff.record.importers.claude_records import AGENT_PROGRESS, ATTACHMENT, LINE, Line, Message
 from golddiff.record.importers.claude_tree import Node, live_records
 from golddiff.record.importers.contract import Reading, ReadSession
 from golddiff.record.importers.event_log import EventLog
 from golddiff.record.importers.jsonl import JsonLines, decode, printable_type
 from golddiff.record.importers.timestamps import moment
-from golddiff.types import EventKind, RawSession, Session, Usage, new_id
+from golddiff.types import RawSession, Session, new_id
 
 _SPOKEN = ("user", "assistant")
 _HOUSEKEEPING = frozenset(
@@ -48,8 +35,6 @@ _HOUSEKEEPING = frozenset(
 )  # fmt: skip
 _OWN_SHAPES = ("user", "assistant", "system", "progress", "attachment")
 _NOTHING = msgspec.Raw()
-_FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_SYNTHETIC = "<synthetic>"
 
 
 class ClaudeCode:
@@ -62,15 +47,20 @@ class ClaudeCode:
         return any(_is_own(text) for text in head)
 
     def read(self, path: Path) -> Reading:
-        """Read one file into at most one session."""
-        lines = JsonLines(path, Line)
+        """Read one file into at most one session, with the files of its sub-agents."""
+        if session_file(path) is not None:
+            return Reading(skipped={"sub-agent: read with its session": 1})
         reader = _Reader(path)
-        reader.read(lines)
+        files = [JsonLines(path, Line)]
+        reader.read(files[0])
+        for agent_path in agent_files(path):
+            files.append(JsonLines(agent_path, Line))
+            reader.read(files[-1], agent_of(agent_path))
+        damaged = tuple(damage for lines in files for damage in lines.damaged)
         if not reader.speaks:
-            skipped = lines.skipped + reader.skipped
-            return Reading(damaged=tuple(lines.damaged), skipped=dict(skipped + Counter({"no conversation": 1})))
-        session = reader.session(lines)
-        return Reading((ReadSession(session, reader.parent),), tuple(lines.damaged))
+            skipped = sum((lines.skipped for lines in files), reader.skipped)
+            return Reading(damaged=damaged, skipped=dict(skipped + Counter({"no conversation": 1})))
+        return Reading((ReadSession(reader.session(files), reader.parent),), damaged)
 
 
 def _is_own(text: bytes) -> bool:
@@ -93,10 +83,10 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._id = new_id("ses")
-        self._log = EventLog(self._id)
         self._lines: list[tuple[Line, Message | None]] = []
-        self._calls: dict[str, Call] = {}
-        self._messages: dict[tuple[str | None, str], int] = {}
+        self._agents: list[list[tuple[Line, Message | None]]] = []
+        """Records of sub-agents that have files of their own."""
+        self._seen: set[str] = set()
         self._header: dict[str, str] = {}
         self._own_file = False
         self.skipped: Counter[str] = Counter()
@@ -105,16 +95,24 @@ class _Reader:
 
     # ---- the file --------------------------------------------------------------------------------------------
 
-    def read(self, lines: JsonLines[Line]) -> None:
-        """Keep what the session is made of; housekeeping keeps its place in the tree and nothing else."""
-        seen: set[str] = set()
+    def read(self, lines: JsonLines[Line], agent: str | None = None) -> None:
+        """Keep what the session is made of; housekeeping keeps its place in the tree and nothing else.
+
+        `agent` is the id of the sub-agent whose own file this is.
+        """
+        entries = self._lines
+        if agent is not None:
+            entries = []
+            self._agents.append(entries)
         for line in lines:
             if line.uuid is not None:
-                if line.uuid in seen:
+                if line.uuid in self._seen:
                     self.skipped["repeated record"] += 1
                     continue
-                seen.add(line.uuid)
-            self._lines.append((line, self._message(line)))
+                self._seen.add(line.uuid)
+            if agent is not None:
+                line.isSidechain, line.agentId = True, line.agentId or agent
+            entries.append((line, self._message(line)))
 
     def _message(self, line: Line) -> Message | None:
         """Return what a record says; None for housekeeping, which loses its raw parts here."""
@@ -161,7 +159,7 @@ class _Reader:
             progress = decode(AGENT_PROGRESS, line.data)
             if progress.type == "agent_progress" and progress.agentId is not None:
                 inner = decode(LINE, progress.message)
-                if inner.type in _SPOKEN and not self._has_file(line, progress.agentId):
+                if inner.type in _SPOKEN and not has_own_file(self._path, line.sessionId, progress.agentId):
                     line.type, line.toolUseResult = inner.type, inner.toolUseResult
                     line.timestamp = inner.timestamp or line.timestamp
                     line.agentId, line.isSidechain = progress.agentId, True
@@ -171,13 +169,6 @@ class _Reader:
             pass
         self.skipped["not needed: progress"] += 1
         return None
-
-    def _has_file(self, line: Line, agent: str) -> bool:
-        session = line.sessionId or ""
-        if not (_FILE_NAME.fullmatch(agent) and _FILE_NAME.fullmatch(session)):
-            return False
-        folder, name = self._path.parent, f"agent-{agent}.jsonl"
-        return (folder / name).exists() or (folder / session / "subagents" / name).exists()
 
     def _note_header(self, line: Line) -> None:
         for name, value in (("session", line.sessionId), ("cwd", line.cwd), ("branch", line.gitBranch)):
@@ -190,29 +181,33 @@ class _Reader:
 
     # ---- the session -----------------------------------------------------------------------------------------
 
-    def session(self, lines: JsonLines[Line]) -> RawSession:
+    def session(self, files: Sequence[JsonLines[Line]]) -> RawSession:
         """Turn the live records into events."""
-        if self._path.parent.name == "subagents" and self._path.stem.startswith("agent-"):
-            self._own_file = True
-            self._header.setdefault("agent", self._path.stem.removeprefix("agent-"))
-        else:
-            self._own_file = all(line.isSidechain for line, message in self._lines if message is not None)
+        own_agent = agent_of(self._path)
+        if own_agent is not None:
+            self._header.setdefault("agent", own_agent)
+        speakers = [line for line, message in self._lines if message is not None]
+        self._own_file = not self._agents and (own_agent is not None or all(line.isSidechain for line in speakers))
+        if self._agents:
+            self._lines = merge_by_time([self._lines, *self._agents])
+        log = EventLog(self._id)
+        events = ClaudeEvents(log, self._header.get("cwd"), has_user=not self._own_file)
         for line, message in self._live():
             at = moment(line.timestamp)
             agent = None if self._own_file or not line.isSidechain else line.agentId or "sidechain"
             if line.type == "assistant":
-                self._assistant(line, message, agent, at)
+                events.assistant(line, message, agent, at)
             else:
-                self._user(line, message, agent, at)
+                events.user(line, message, agent, at)
         provider_id = self._header.get("session")
         agent_id = self._header.get("agent")
         if self._own_file and provider_id and agent_id:
             self.parent = provider_id
             provider_id = f"{provider_id}/{agent_id}"
-        skipped = self.skipped + lines.skipped
-        if lines.damaged:
-            skipped["damaged line"] = len(lines.damaged)
-        return self._log.finish(
+        skipped = sum((lines.skipped for lines in files), self.skipped)
+        if damaged := sum(len(lines.damaged) for lines in files):
+            skipped["damaged line"] = damaged
+        return log.finish(
             Session(
                 id=self._id,
                 source=ClaudeCode.name,
@@ -222,7 +217,7 @@ class _Reader:
                 repository_url=self._header.get("repository_url"),
                 branch=self._header.get("branch"),
                 source_path=str(self._path),
-                record_hashes=tuple(lines.hashes),
+                record_hashes=tuple(record for lines in files for record in lines.hashes),
                 skipped=dict(skipped),
             )
         )
@@ -244,113 +239,8 @@ class _Reader:
             else:
                 self.skipped["dead branch"] += 1
 
-    # ---- records ---------------------------------------------------------------------------------------------
-
-    def _assistant(self, line: Line, message: Message, agent: str | None, at: datetime | None) -> None:
-        blocks = message.content if isinstance(message.content, list) else []
-        text = message.content if isinstance(message.content, str) else ""
-        text = text or "\n".join(block.text for block in blocks if block.type == "text" and block.text)
-        if message.model == _SYNTHETIC or line.isApiErrorMessage:
-            self._log.add(EventKind.NOTE, at, agent=agent, text=text, is_error=bool(line.isApiErrorMessage))
-            return
-        key = (agent, message.id or line.uuid or str(uuid.uuid4()))
-        slot = self._messages.get(key)
-        earlier = self._log.get(slot) if slot is not None else None
-        if slot is None or earlier is None:
-            self._messages[key] = self._log.add(
-                EventKind.MODEL_CALL,
-                at,
-                agent=agent,
-                text=text or None,
-                model=message.model,
-                usage=_usage(message.usage),
-            )
-        else:
-            joined = "\n".join(part for part in (earlier.text, text) if part)
-            self._log.update(slot, text=joined or None, usage=_usage(message.usage) or earlier.usage)
-        for block in blocks:
-            if block.type == "tool_use" and block.id is not None and block.name is not None:
-                self._call(Call(block.id, block.name, block.input, agent, len(self._log), at, message.model))
-
-    def _call(self, call: Call) -> None:
-        """Enter a call as if no result ever came; `_result` replaces it."""
-        if call.call_id in self._calls:
-            return
-        self._calls[call.call_id] = call
-        edit = edit_of(call, self._header.get("cwd"))
-        command = command_of(call)
-        if edit is not None:
-            kind, fields = EventKind.EDIT, dict[str, Any](edit=edit, model=call.model)
-        elif command is not None:
-            kind, fields = EventKind.COMMAND, {"command": command, "model": call.model}
-        else:
-            kind, fields = EventKind.TOOL_CALL, {"arguments": _json_text(call.arguments)}
-        self._log.add(kind, call.at, agent=call.agent, tool=call.tool, call_id=call.call_id, **fields)
-
-    def _user(self, line: Line, message: Message, agent: str | None, at: datetime | None) -> None:
-        content = message.content
-        for block in content if isinstance(content, list) else []:
-            if block.type == "tool_result" and block.tool_use_id is not None:
-                self._result(block.tool_use_id, result_of(block, line.toolUseResult), agent, at)
-        found = said(line, content, by_user=agent is None and not self._own_file)
-        for note in found.notes:
-            self._log.add(EventKind.NOTE, at, agent=agent, text=note)
-        if found.interrupted:
-            self._log.add(EventKind.INTERRUPTION, at, agent=agent)
-        if found.prompt is not None:
-            self._log.add(EventKind.PROMPT, at, agent=agent, text=found.prompt)
-
-    def _result(self, call_id: str, result: Result, agent: str | None, at: datetime | None) -> None:
-        call = self._calls.pop(call_id, None)
-        if call is None:
-            self._log.add(
-                EventKind.TOOL_RESULT, at, agent=agent, call_id=call_id, text=result.text, is_error=result.is_error
-            )
-            return
-        shared: dict[str, Any] = {"agent": call.agent, "tool": call.tool, "call_id": call_id}
-        failed = {**shared, "is_error": result.is_error}
-        rejection = result.rejection
-        edit = edit_of(call, self._header.get("cwd"), result) if is_edit(call.tool) else None
-        command = command_of(call)
-        event = self._log.event
-        if edit is not None:
-            text = result.text if result.is_error and rejection is None else None
-            ended = event(EventKind.EDIT, at, edit=edit, text=text, model=call.model, **failed)
-            self._log.move(call.slot, [ended])
-        elif command is not None and not result.never_ran:
-            how = ran(command, result)
-            ended = event(EventKind.COMMAND, at, command=command, model=call.model, **shared)
-            ended = msgspec.structs.replace(
-                ended, text=how.text, exit_code=how.exit_code, tests=how.tests, is_error=how.is_error
-            )
-            self._log.move(call.slot, [ended])
-        else:
-            if command is not None:  # a call that was refused is no command
-                asked = event(EventKind.TOOL_CALL, call.at, arguments=_json_text(call.arguments), **shared)
-                self._log.fill(call.slot, [asked])
-            if rejection is None:
-                text = "" if result.text.startswith(INTERRUPTED) else result.text
-                self._log.add(EventKind.TOOL_RESULT, at, text=text, **failed)
-        if rejection is not None:
-            self._log.add(EventKind.REJECTION, at, text=rejection or None, **shared)
-
 
 def _calls_and_answers(message: Message | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     blocks = message.content if message is not None and isinstance(message.content, list) else []
     calls = tuple(block.id for block in blocks if block.type == "tool_use" and block.id)
     return calls, tuple(block.tool_use_id for block in blocks if block.type == "tool_result" and block.tool_use_id)
-
-
-def _usage(tokens: Tokens | None) -> Usage | None:
-    if tokens is None:
-        return None
-    return Usage(
-        input_tokens=tokens.input_tokens or 0,
-        output_tokens=tokens.output_tokens or 0,
-        cache_read_tokens=tokens.cache_read_input_tokens or 0,
-        cache_write_tokens=tokens.cache_creation_input_tokens or 0,
-    )
-
-
-def _json_text(raw: msgspec.Raw) -> str | None:
-    return bytes(raw).decode("utf-8", "replace") if raw else None

@@ -14,28 +14,17 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from golddiff.record.importers.apply_patch import mark_failed
+from golddiff.record.importers.codex_calls import CodexCalls
 from golddiff.record.importers.codex_prompts import content_text, is_injected, split_request
 from golddiff.record.importers.codex_records import Item, Line, Message, Meta, Source, TokenCounts, TurnContext
-from golddiff.record.importers.codex_tools import (
-    Output,
-    applied_edits,
-    arguments_text,
-    asked_edits,
-    output_of,
-    shell_call,
-    waited_for,
-)
 from golddiff.record.importers.contract import Reading, ReadSession
 from golddiff.record.importers.event_log import EventLog
 from golddiff.record.importers.jsonl import JsonLines, decode, printable_type
-from golddiff.record.importers.test_runs import find_test_run
 from golddiff.record.importers.timestamps import moment
-from golddiff.types import Event, EventKind, FileEdit, RawSession, Session, Usage, new_id
+from golddiff.types import EventKind, RawSession, Session, Usage, new_id
 
 _KINDS = frozenset({"session_meta", "response_item", "event_msg", "turn_context", "compacted"})
 _ITEM = msgspec.json.Decoder(Item)
@@ -93,18 +82,11 @@ class _Reader:
         self._id = new_id("ses")
         self._log = EventLog(self._id)
         self._meta: Meta | None = None
-        self._model: str | None = None
         self._call_slot: int | None = None
         """The model call that goes on."""
         self._answered = False
         """A tool has answered since it began."""
-        self._calls: dict[str, tuple[Item, int]] = {}
-        self._applied: dict[str, Message] = {}
-        self._ended: dict[str, Message] = {}
-        self._processes: dict[str, int] = {}
-        """Commands that go on, by process: their slots."""
-        self._outputs: dict[int, list[str]] = {}
-        """What they printed so far, by slot; joined when they end."""
+        self._calls = CodexCalls(self._log)
         self._total: TokenCounts | None = None
         self._prompts: list[int] = []
         self._typed: list[tuple[str, int]] = []
@@ -126,7 +108,7 @@ class _Reader:
             elif line.type == "session_meta":
                 self._header(decode(_META, line.payload))
             elif line.type == "turn_context":
-                self._model = decode(_TURN, line.payload).model or self._model
+                self._calls.model = decode(_TURN, line.payload).model or self._calls.model
             elif line.type == "compacted":
                 text = decode(_MESSAGE, line.payload).message
                 if text:
@@ -141,8 +123,7 @@ class _Reader:
         if self._prompts:  # the build writes prompt events, so what they do not repeat was not typed
             for _, slot in self._typed:
                 self._log.update(slot, kind=EventKind.NOTE)
-        for slot in list(self._outputs):
-            self._end(slot)
+        self._calls.finish()
         meta = self._meta or Meta()
         git = meta.git
         skipped = self.skipped + lines.skipped
@@ -169,6 +150,7 @@ class _Reader:
             self.skipped["not needed: session_meta"] += 1
             return
         self._meta = meta
+        self._calls.cwd = meta.cwd
         if meta.source:
             try:
                 source = decode(_SOURCE, meta.source)
@@ -187,10 +169,10 @@ class _Reader:
         elif item.type in _CALLS:
             self.speaks = True
             self._model_call(at)
-            self._call(item, at)
+            self._calls.call(item, at)
         elif item.type in _OUTPUTS:
             self._answered = True
-            self._output(item, at)
+            self._calls.output(item, at)
         else:
             self.skipped[f"unknown record: {printable_type(item.type)}"] += 1
 
@@ -212,113 +194,9 @@ class _Reader:
     def _model_call(self, at: datetime | None) -> int:
         """Return the slot of the model call that goes on, beginning one where none does."""
         if self._call_slot is None or self._answered:
-            self._call_slot = self._log.add(EventKind.MODEL_CALL, at, model=self._model)
+            self._call_slot = self._log.add(EventKind.MODEL_CALL, at, model=self._calls.model)
             self._answered = False
         return self._call_slot
-
-    def _call(self, item: Item, at: datetime | None) -> None:
-        """Enter a call as if no output ever came; `_output` replaces it."""
-        call_id = item.call_id
-        tool = item.name or (item.type or "").removesuffix("_call")
-        shared = {"tool": tool, "call_id": call_id}
-        edits = mark_failed(asked_edits(item, self._cwd))
-        shell = shell_call(item)
-        if edits:
-            slot = self._log.add(EventKind.EDIT, at)
-            made = {**shared, "model": self._model}
-            self._log.fill(slot, [self._log.event(EventKind.EDIT, at, edit=edit, **made) for edit in edits])
-        elif shell is not None:
-            slot = self._log.add(EventKind.COMMAND, at, command=shell[0], model=self._model, **shared)
-        else:
-            slot = self._log.add(EventKind.TOOL_CALL, at, arguments=arguments_text(item), **shared)
-        if call_id is not None:
-            self._calls[call_id] = (item, slot)
-
-    def _output(self, item: Item, at: datetime | None) -> None:
-        call, slot = self._calls.pop(item.call_id or "", (None, -1))
-        output = output_of(item)
-        if call is None:
-            self._log.add(EventKind.TOOL_RESULT, at, call_id=item.call_id, text=output.text, is_error=output.failed)
-            return
-        shared = {"tool": call.name or "local_shell", "call_id": call.call_id, "is_error": output.failed}
-        edits = asked_edits(call, self._cwd)
-        shell = shell_call(call)
-        waited = waited_for(call)
-        if edits or (call.name == "apply_patch" and call.call_id in self._applied):
-            self._log.move(slot, self._edits(call, edits, output, at))
-        elif shell is not None and output.rejected:  # never ran: a call that was refused, no command
-            self._log.move(slot, [self._log.event(EventKind.TOOL_CALL, at, arguments=arguments_text(call), **shared)])
-        elif shell is not None:
-            self._command(slot, call, shell[0], output, at)
-        elif waited is not None and waited[0] in self._processes:
-            self._continue(slot, *waited, output, at, shared)
-        else:
-            self._log.add(EventKind.TOOL_RESULT, at, text=output.text, **shared)
-        if output.rejected:
-            self._log.add(EventKind.REJECTION, at, tool=shared["tool"], call_id=call.call_id)
-
-    @property
-    def _cwd(self) -> str | None:
-        return self._meta.cwd if self._meta else None
-
-    def _edits(self, call: Item, asked: list[FileEdit[str]], output: Output, at: datetime | None) -> list[Event[str]]:
-        done = self._applied.pop(call.call_id or "", None)
-        if done is not None and done.changes:
-            edits = applied_edits(done.changes, done.success is not False, self._cwd)
-            success = done.success is not False
-        else:
-            success = output.exit_code == 0 or (output.exit_code is None and output.text.startswith("Success"))
-            edits = [msgspec.structs.replace(edit, success=success) for edit in asked]
-        fields = {"tool": call.name, "call_id": call.call_id, "is_error": not success, "model": self._model}
-        text = None if success else output.text
-        return [self._log.event(EventKind.EDIT, at, edit=edit, text=text, **fields) for edit in edits]
-
-    def _command(self, slot: int, call: Item, command: str, output: Output, at: datetime | None) -> None:
-        ended = self._ended.pop(call.call_id or "", None)
-        text, exit_code = output.text, output.exit_code
-        if ended is not None:
-            text = ended.aggregated_output or text
-            exit_code = ended.exit_code if exit_code is None else exit_code
-        event = self._log.event(
-            EventKind.COMMAND,
-            at,
-            tool=call.name or "local_shell",
-            call_id=call.call_id,
-            model=self._model,
-            command=command,
-            text=text,
-            exit_code=exit_code,
-            tests=None if output.running else find_test_run(command, text, exit_code, output.failed or None),
-            is_error=output.failed,
-        )
-        slot = self._log.move(slot, [event])
-        if output.running is not None:
-            self._processes[output.running] = slot
-            self._outputs[slot] = [text]
-
-    def _continue(
-        self, slot: int, process: str, only_waits: bool, output: Output, at: datetime | None, shared: dict[str, Any]
-    ) -> None:
-        """Add what a waiting call brought to the command that it waited for."""
-        started = self._processes[process]
-        self._outputs[started].append(output.text)
-        if output.running is None:
-            del self._processes[process]
-            self._end(started, output)
-        if only_waits:
-            self._log.fill(slot, [])
-        else:
-            self._log.add(EventKind.TOOL_RESULT, at, text=output.text, **shared)
-
-    def _end(self, slot: int, output: Output | None = None) -> None:
-        """Put together what a command printed in pieces, and how it ended where that is known."""
-        text = "".join(self._outputs.pop(slot))
-        command = self._log.get(slot)
-        if command is not None and command.command is not None and output is not None:
-            tests = find_test_run(command.command, text, output.exit_code, output.failed or None)
-            self._log.update(slot, text=text, exit_code=output.exit_code, tests=tests, is_error=output.failed)
-        else:
-            self._log.update(slot, text=text)
 
     # ---- events ----------------------------------------------------------------------------------------------
 
@@ -328,10 +206,8 @@ class _Reader:
             self._prompt(event, at)
         elif kind == "token_count":
             self._tokens(event)
-        elif kind == "patch_apply_end" and event.call_id is not None:
-            self._applied[event.call_id] = event
-        elif kind == "exec_command_end" and event.call_id is not None:
-            self._ended[event.call_id] = event
+        elif kind in ("patch_apply_end", "exec_command_end"):
+            self._calls.report(event)
         elif kind == "turn_aborted":
             self._log.add(EventKind.INTERRUPTION, at, text=event.reason)
         elif kind == "thread_rolled_back":
@@ -384,8 +260,6 @@ class _Reader:
             slot = self._prompts[-turns]
             del self._prompts[-turns:]
             self.skipped["dead branch"] += self._log.cut(slot)
-            self._calls = {key: call for key, call in self._calls.items() if call[1] < slot}
-            self._processes = {key: start for key, start in self._processes.items() if start < slot}
-            self._outputs = {start: parts for start, parts in self._outputs.items() if start < slot}
+            self._calls.cut(slot)
             self._typed = [entry for entry in self._typed if entry[1] < slot]
             self._call_slot = None
