@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from typing import Any
 
 from golddiff.evaluate.arms import Role
@@ -14,6 +15,7 @@ __all__ = ["Figure", "figures"]
 Figure = dict[str, Any]
 
 COLOURS = {Role.BASE: "--dropped", Role.STUDENT: "--kept", Role.TEACHER: "--ink", Role.CONTROL: "--revised"}
+_OPACITIES = (1.0, 0.6, 0.35)
 _KINDS = ("--dropped", "--revised", "--soft", "--unknown", "--kept", "--ink", "--line")
 
 
@@ -48,7 +50,10 @@ def families(summary: Summary) -> Figure:
     if len(names) < 2:
         return {"data": [], "layout": {}}
     data = []
+    seen: Counter[str] = Counter()
     for arm in summary.arms:
+        opacity = _OPACITIES[min(seen[arm.role], len(_OPACITIES) - 1)]  # arms of one role share its colour
+        seen[arm.role] += 1
         intervals = [arm.families[name] for name in names if name in arm.families]
         there = [html.escape(name) for name in names if name in arm.families]
         data.append(
@@ -58,7 +63,11 @@ def families(summary: Summary) -> Figure:
                 "x": there,
                 "y": [100 * one.estimate for one in intervals],
                 "error_y": _error(intervals, 100) | {"color": "--soft"},
-                "marker": {"color": COLOURS[Role(arm.role)], "line": {"color": "--paper", "width": 1}},
+                "marker": {
+                    "color": COLOURS[Role(arm.role)],
+                    "opacity": opacity,
+                    "line": {"color": "--paper", "width": 1},
+                },
                 "hovertemplate": f"{_name(arm)}, %{{x}}<br>%{{y:.1f}} %<extra></extra>",
             }
         )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from golddiff.errors import UsageError
 from golddiff.evaluate.arms import Role
 from golddiff.evaluate.tasks import cluster_paths
-from golddiff.statistics.intervals import Interval, percentile_interval, resample, resampled_ratios
+from golddiff.statistics.intervals import Interval, percentile_interval, resample, resampled_ratios, wilson
 from golddiff.statistics.paired import holm, mcnemar_exact, paired_difference
 from golddiff.statistics.recovered import CRRefused, Recovered, capability_recovered
 from golddiff.types import EvaluationRun, Example, Score
@@ -28,6 +28,8 @@ from golddiff.types import EvaluationRun, Example, Score
 __all__ = ["ArmSummary", "Contrast", "Recovery", "Summary", "require_same_harness", "summarise"]
 
 RESAMPLES = 10_000
+FEW_CLUSTERS = 10
+"""Below it a percentile bootstrap is too short; the report says so."""
 MEASURES = ("success", "exact", "line_f1", "delta_chrf", "applied")
 
 
@@ -103,6 +105,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     arms: tuple[ArmSummary, ...]
     contrasts: tuple[Contrast, ...]
     recoveries: tuple[Recovery, ...]
+
+    @property
+    def caution(self) -> str:
+        """What a reader must know about the intervals; empty where nothing."""
+        if self.clusters >= FEW_CLUSTERS:
+            return ""
+        return f"Only {self.clusters} independent clusters: these intervals are too short."
 
     def arm(self, name: str) -> ArmSummary:
         """Return one arm. Raises KeyError."""
@@ -185,11 +194,17 @@ class _Summarising:
         found = [score.metrics.get(metric) if score else None for score in self._scores[arm]]
         return np.array([value or 0.0 for value in found]), np.array([float(value is not None) for value in found])
 
-    def _interval(self, top: NDArray[np.float64], bottom: NDArray[np.float64]) -> Interval | None:
+    def _interval(
+        self, top: NDArray[np.float64], bottom: NDArray[np.float64], *, shares: bool = True
+    ) -> Interval | None:
         if not bottom.sum():
             return None
-        replicates = resampled_ratios(top, bottom, self._counts)
-        return percentile_interval(float(top.sum() / bottom.sum()), replicates, clusters=self._width)
+        estimate = float(top.sum() / bottom.sum())
+        if shares and estimate in (0.0, 1.0):
+            # Draws of equal values never differ, which is no certainty: Wilson, each cluster counted as one trial.
+            there = len({path[0] for path, known in zip(self._paths, bottom, strict=True) if known})
+            return wilson(round(estimate) * there, there)
+        return percentile_interval(estimate, resampled_ratios(top, bottom, self._counts), clusters=self._width)
 
     def _arm(self, name: str) -> ArmSummary:
         column = self._scores[name]
@@ -215,7 +230,7 @@ class _Summarising:
             measures={metric: interval for metric, interval in measures.items() if interval},
             executed=self._passed(name, "executed"),
             structural=self._passed(name, "structural"),
-            nll=self._interval(self._values(name, "nll")[0], self._values(name, "nll_tokens")[0]),
+            nll=self._interval(self._values(name, "nll")[0], self._values(name, "nll_tokens")[0], shares=False),
             failures=dict(Counter(score.failure for score in column if score and score.failure).most_common()),
             families={family: interval for family, interval in of_family.items() if interval},
             tokens=float(np.mean([score.metrics.get("tokens", 0.0) for score in column if score] or [0.0])),

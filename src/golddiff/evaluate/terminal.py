@@ -29,7 +29,7 @@ def show(summary: Summary, console: Console) -> None:
     console.print(
         Text(
             f"95 % intervals: paired cluster bootstrap over {summary.clusters} clusters; "
-            "p: exact McNemar, adjusted after Holm.",
+            f"p: exact McNemar, adjusted after Holm. {summary.caution}",
             style="dim",
         )
     )
