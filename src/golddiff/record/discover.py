@@ -14,13 +14,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from golddiff.record.importers.claude_records import Line as ClaudeLine
 from golddiff.record.importers.codex_records import Line as CodexLine
 from golddiff.record.importers.codex_records import Meta
-from golddiff.record.importers.jsonl import decode, read_head
+from golddiff.record.importers.jsonl import decode, head_lines
+
+LineT = TypeVar("LineT")
 
 _CLAUDE = msgspec.json.Decoder(ClaudeLine)
 _CODEX = msgspec.json.Decoder(CodexLine)
@@ -72,13 +75,9 @@ def _claude_code(repository: _Repository, environment: Mapping[str, str], home: 
 
 
 def _claude_cwd(path: Path) -> str | None:
-    for text in _head(path):
-        try:
-            cwd = decode(_CLAUDE, text).cwd
-        except msgspec.DecodeError:
-            continue
-        if cwd is not None:
-            return cwd.rstrip("/")
+    for line in _head(path, _CLAUDE):
+        if line.cwd is not None:
+            return line.cwd.rstrip("/")
     return None
 
 
@@ -96,21 +95,26 @@ def _codex(repository: _Repository, environment: Mapping[str, str], home: Path) 
 
 
 def _codex_meta(path: Path) -> Meta | None:
-    for text in _head(path):
-        try:
-            line = decode(_CODEX, text)
-            if line.type == "session_meta":
+    for line in _head(path, _CODEX):
+        if line.type == "session_meta":
+            try:
                 return decode(_META, line.payload)
-        except msgspec.DecodeError:
-            continue
+            except msgspec.DecodeError:
+                return None
     return None
 
 
-def _head(path: Path) -> list[bytes]:
+def _head(path: Path, decoder: msgspec.json.Decoder[LineT]) -> Iterator[LineT]:
+    """Yield the records at the start of a file, as far as it can be read."""
     try:
-        return read_head(path)
+        for text in head_lines(path):
+            try:
+                line = decode(decoder, text)
+            except msgspec.DecodeError:
+                continue
+            yield line
     except OSError:
-        return []
+        return
 
 
 def _claude_homes(environment: Mapping[str, str], home: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 import msgspec
@@ -170,6 +171,11 @@ def _output_text(raw: msgspec.Raw) -> str:
 
 def _parse(kind: type[StructT], text: bytes) -> StructT | None:
     try:
-        return msgspec.json.decode(text, type=kind)
-    except (msgspec.DecodeError, RecursionError):
+        return decode(_decoder(kind), text)
+    except msgspec.DecodeError:
         return None
+
+
+@cache
+def _decoder(kind: type[StructT]) -> msgspec.json.Decoder[StructT]:
+    return msgspec.json.Decoder(kind)

@@ -24,6 +24,7 @@ MAX_LINE_BYTES = 256 << 20
 
 _HEAD_LINES = 24
 _HEAD_BYTES = 1 << 20
+_LONG_LINE = 4096
 _BOM = b"\xef\xbb\xbf"
 _LONE_SURROGATE = re.compile(
     rb"(?<!\\)((?:\\\\)*)(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
@@ -32,24 +33,30 @@ _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 
 
 def read_head(path: Path) -> list[bytes]:
-    """Return the first lines of a file, cheaply; the last may be cut. Empty where it is not JSON Lines at all.
+    """Return the first lines of a file; the last may be cut. Empty where it is not JSON Lines at all.
 
     Raises `OSError` where the file cannot be read.
     """
-    lines: list[bytes] = []
+    return list(head_lines(path))
+
+
+def head_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of `read_head` one by one, reading no further than the caller asks for."""
     budget = _HEAD_BYTES
+    found = 0
     with path.open("rb") as stream:
-        while len(lines) < _HEAD_LINES and budget > 0:
+        while found < _HEAD_LINES and budget > 0:
             line = stream.readline(budget)
             if not line:
-                break
+                return
             budget -= len(line)
-            text = line.removeprefix(_BOM).strip() if not lines else line.strip()
-            if not lines and text and not text.startswith((b"{", b"\0")) and budget < _HEAD_BYTES - 4096:
-                return []  # a long first line that is no record: another kind of file
-            if text:
-                lines.append(text)
-    return lines
+            text = (line if found else line.removeprefix(_BOM)).strip()
+            if not text:
+                continue
+            if not found and len(line) > _LONG_LINE and not text.startswith((b"{", b"\0")):
+                return  # a long first line that is no record: another kind of file
+            found += 1
+            yield text
 
 
 class JsonLines(Generic[RecordT]):
