@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from typing import TypeVar
 
 import msgspec
@@ -42,6 +41,10 @@ _HEAD_CHARS = 400
 
 _TEXT = msgspec.json.Decoder(str)
 _PARTS = msgspec.json.Decoder(list[Content])
+_ACTION = msgspec.json.Decoder(Action)
+_EXEC = msgspec.json.Decoder(ExecArguments)
+_STDIN = msgspec.json.Decoder(StdinArguments)
+_PATCH = msgspec.json.Decoder(PatchArguments)
 _OLD_OUTPUT = msgspec.json.Decoder(OldOutput)
 
 
@@ -72,11 +75,11 @@ def arguments_text(item: Item) -> str:
 def shell_call(item: Item) -> tuple[str, str | None] | None:
     """Command and working folder of a shell call; None for other tools and other shapes."""
     if item.type == "local_shell_call":
-        action = _parse(Action, bytes(item.action))
+        action = _parse(_ACTION, bytes(item.action))
         return (join_command(action.command), None) if action and action.command else None
     if item.name not in _SHELLS:
         return None
-    arguments = _parse(ExecArguments, arguments_text(item).encode("utf-8", "replace"))
+    arguments = _parse(_EXEC, arguments_text(item).encode("utf-8", "replace"))
     if arguments is None:
         return None
     command = join_command(arguments.cmd if arguments.cmd is not None else arguments.command)
@@ -87,7 +90,7 @@ def waited_for(item: Item) -> tuple[str, bool] | None:
     """Process id of a `write_stdin` call and whether it only waits; None for other calls."""
     if item.name != "write_stdin":
         return None
-    arguments = _parse(StdinArguments, arguments_text(item).encode("utf-8", "replace"))
+    arguments = _parse(_STDIN, arguments_text(item).encode("utf-8", "replace"))
     if arguments is None or arguments.session_id is None:
         return None
     return str(arguments.session_id), not arguments.chars
@@ -99,7 +102,7 @@ def asked_edits(item: Item, cwd: str | None) -> list[FileEdit[str]]:
         if item.input is not None:
             return parse_patch(item.input, cwd)
         text = arguments_text(item)
-        wrapped = _parse(PatchArguments, text.encode("utf-8", "replace"))
+        wrapped = _parse(_PATCH, text.encode("utf-8", "replace"))
         return parse_patch((wrapped.input or wrapped.patch or "") if wrapped else text, cwd)
     shell = shell_call(item)
     if shell is not None and holds_patch(shell[0]):
@@ -134,7 +137,7 @@ def output_of(item: Item) -> Output:
     """Take a tool's output apart."""
     text = _output_text(item.output)
     if text.startswith("{") and '"output"' in text:
-        old = _parse(OldOutput, text.encode("utf-8", "replace"))
+        old = _parse(_OLD_OUTPUT, text.encode("utf-8", "replace"))
         if old is not None:
             return _judge(old.output, old.metadata.exit_code if old.metadata else None, None)
     head = text[:_HEAD_CHARS]
@@ -169,13 +172,8 @@ def _output_text(raw: msgspec.Raw) -> str:
         return bytes(raw).decode("utf-8", "replace")
 
 
-def _parse(kind: type[StructT], text: bytes) -> StructT | None:
+def _parse(decoder: msgspec.json.Decoder[StructT], text: bytes) -> StructT | None:
     try:
-        return decode(_decoder(kind), text)
+        return decode(decoder, text)
     except msgspec.DecodeError:
         return None
-
-
-@cache
-def _decoder(kind: type[StructT]) -> msgspec.json.Decoder[StructT]:
-    return msgspec.json.Decoder(kind)
