@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 import msgspec
+from rich.markup import escape
 from rich.text import Text
 
 from golddiff import config
@@ -98,13 +99,18 @@ def _bring_in(workspace: Path, repo: Path, transcripts: tuple[str, ...]) -> Repo
         if paths:
             subject = config.load(Path.cwd()).subject
             summary = import_paths(
-                store, paths, subject=subject, progress=lambda path, *_: status.update(f"importing {path.name[-40:]}")
+                store,
+                paths,
+                subject=subject,
+                progress=lambda path, *_: status.update(escape(f"importing {path.name[-40:]}")),
             )
             _say_imported(summary.sessions)
             for path, reason in summary.failed.items():
                 console.print(f"left out {path}: {reason}", markup=False, highlight=False, soft_wrap=True)
         elif store.count(Session):
-            console.print(f"no transcripts of {top} on this machine; reporting on what was imported before")
+            console.print(
+                f"no transcripts of {top} on this machine; reporting on what was imported before", markup=False
+            )
         else:
             homes = ", ".join(str(home) for home in transcript_homes())
             raise InputError(
@@ -115,7 +121,9 @@ def _bring_in(workspace: Path, repo: Path, transcripts: tuple[str, ...]) -> Repo
         linked = compute(store, repo, progress=status.update)
     if linked.elsewhere:
         count = words.counted(len(linked.elsewhere), "session")
-        console.print(f"{count} in this workspace belong to no commit of {linked.repository.name}; not counted here")
+        console.print(
+            f"{count} in this workspace left out: not of {linked.repository.name} as far as can be seen", markup=False
+        )
     return linked.repository
 
 
