@@ -1,6 +1,6 @@
 """How well are sessions linked to commits by content alone? One command:
 
-    python -m bench.link --shared SHARED/data --repo entire-cli=PATH --repo agentv=PATH [--write docs/benchmarks.md]
+    python -m bench.link --shared SHARED/data --repo entire-cli=PATH --repo agentv=PATH [--vary] [--write FILE]
 
 Trailers and notes are hidden from the linker; the truth is each `index.jsonl` (a tool's hook wrote the trailer that it
 comes from). The unit is the pair (session at its provider, commit). Links that the truth does not know are judged by
@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from golddiff.git import GitRepository
+from golddiff.outcomes import link as linking
 from golddiff.outcomes.analyse import Analysed, Analysis, analyse
 from golddiff.outcomes.lines import key, significant
-from golddiff.outcomes.link import LINKED
 from golddiff.outcomes.replay import replay
 from golddiff.record.ingest import import_paths
 from golddiff.statistics.intervals import cluster_bootstrap, wilson
@@ -35,6 +35,19 @@ from golddiff.types import Session
 EXPLAINED = 0.1
 """A pair counts for recall if the session wrote at least this share of the commit's added lines."""
 _BEGIN, _END = "<!-- bench/link begin -->", "<!-- bench/link end -->"
+_VARIED: dict[str, tuple[float, float]] = {
+    "LINKED": (0.5, 0.95),
+    "_DEPENDENCE": (0.25, 1.0),
+    "_SHARE_SLOPE": (0.0, 4.0),
+    "_TIME_SLOPE": (0.0, 1.0),
+    "_SAME_RESULT": (0.0, 9.0),
+    "_SAME_START": (0.0, 3.0),
+    "_REMOVED": (0.0, 1.0),
+    "_OTHER_PATH": (0.0, 1.0),
+    "_COPY_CAP": (0.0, 12.0),
+    "_ALTERNATIVES": (1, 10_000),
+}
+"""Constants of the linker, each with a much lower and a much higher value, for `--vary`."""
 _JUDGED = Path(__file__).with_name("link_judged.json")
 
 
@@ -144,7 +157,7 @@ def _pairs(
             for candidate in found.candidates:
                 best[candidate.sha] = max(best.get(candidate.sha, 0.0), candidate.confidence)
         wrote = written.get(session)
-        links = {sha for sha, confidence in best.items() if confidence >= LINKED}
+        links = {sha for sha, confidence in best.items() if confidence >= linking.LINKED}
         for sha in sorted(truth.commits.get(session, set()) | links):
             added = _added(git, sha)
             explained = None if wrote is None else sum(line in wrote for line in added) / max(1, len(added))
@@ -267,7 +280,32 @@ def reliability(pairs: list[Pair]) -> list[str]:
     return rows
 
 
-def report(pairs: list[Pair], facts: dict[str, dict[str, Any]], without: dict[str, list[Pair]]) -> str:
+def vary(name: str, shared: Path, repo: Path) -> list[str]:
+    """How much do the results hang on each constant? Links that no one judged count as wrong."""
+    rows = ["", f"**Every constant at a much lower and a much higher value** ({name}, default branch)", ""]
+    rows += ["| constant | value | precision | recall (≥ 10 %) | other branches: precision |", "|---|---|---|---|---|"]
+    for constant, values in {"": (0.0,), **_VARIED}.items():
+        before = getattr(linking, constant) if constant else None
+        for value in values:
+            if constant:
+                setattr(linking, constant, value)
+            pairs, _ = measure(name, shared, repo, frozenset({"trailer", "notes"}))
+            if constant:
+                setattr(linking, constant, before)
+            shares = []
+            for default in (True, False):
+                links = [pair for pair in pairs if pair.linked and pair.default == default]
+                shares.append(f"{sum(pair.right for pair in links)}/{len(links)}")
+            due = [p for p in pairs if p.default and p.true and p.explained is not None and p.explained >= EXPLAINED]
+            recall = f"{sum(pair.linked for pair in due)}/{len(due)}"
+            title = f"`{constant}` {before} →" if constant else "all as they are"
+            rows.append(f"| {title} | {value if constant else ''} | {shares[0]} | {recall} | {shares[1]} |")
+    return rows
+
+
+def report(
+    pairs: list[Pair], facts: dict[str, dict[str, Any]], without: dict[str, list[Pair]], varied: list[str]
+) -> str:
     """The section of docs/benchmarks.md."""
     out = [
         _BEGIN,
@@ -290,6 +328,7 @@ def report(pairs: list[Pair], facts: dict[str, dict[str, Any]], without: dict[st
     for kind, others in without.items():
         out += ["", f"**Default branch, also without `{kind}` evidence**", "", "| | share | Wilson 95 % | cluster |"]
         out += ["|---|---|---|---|", *table(others, default=True)]
+    out += varied
     lists = (
         ("Wrong links", [p for p in pairs if p.linked and not p.right]),
         ("Links that the labels do not know, judged right", [p for p in pairs if p.linked and not p.true and p.right]),
@@ -317,6 +356,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, required=True, help="folder that holds the data sets")
     parser.add_argument("--repo", action="append", required=True, metavar="NAME=PATH", help="data set and repository")
     parser.add_argument("--write", type=Path, help="replace the section in this file")
+    parser.add_argument("--vary", action="store_true", help="also vary every constant, on the first data set")
     arguments = parser.parse_args()
     pairs: list[Pair] = []
     bare: list[Pair] = []
@@ -326,7 +366,9 @@ def main() -> None:
         found, facts[name] = measure(name, arguments.shared, Path(path), frozenset({"trailer", "notes"}))
         pairs += found
         bare += measure(name, arguments.shared, Path(path), frozenset({"trailer", "notes", "command"}))[0]
-    text = report(pairs, facts, {"command": bare})
+    first, _, path = arguments.repo[0].partition("=")
+    varied = vary(first, arguments.shared, Path(path)) if arguments.vary else []
+    text = report(pairs, facts, {"command": bare}, varied)
     print(text)
     if arguments.write:
         old = arguments.write.read_text()

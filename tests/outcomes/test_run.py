@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.outcomes.conftest import World, feature, module
 
 from golddiff import patch
 from golddiff.errors import InputError, UsageError
 from golddiff.outcomes.run import compute, parse_kinds
 from golddiff.types import Attempt, AttemptFate, Commit, LineFate, Outcome, SessionState
+from outcomes.world import World, feature, module
 
 
 def test_a_session_committed_as_it_stands_is_accepted_and_its_gold_diff_applies(world: World) -> None:

@@ -62,6 +62,9 @@ def judge_session(
         said = f"{kept} of {total} lines kept in {len(gold.commits)} commits{where}" if total else f"linked{where}"
         if total == 0 or kept >= ACCEPTED_SHARE * total:
             return Judgement(SessionState.ACCEPTED, confidence, (said, *notes))
+        if kept + counts[LineFate.REVISED] == 0 and not gold.files:
+            why = "the linked commit touches the same lines but holds none of the session's"
+            return Judgement(SessionState.REJECTED, min(confidence, _REJECTED_CONFIDENCE), (why, *notes))
         more = f"{counts[LineFate.REVISED]} revised, {counts[LineFate.DROPPED]} dropped"
         return Judgement(SessionState.REVISED, confidence, (said, more, *notes))
     if not replay.writes:

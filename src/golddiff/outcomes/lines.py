@@ -33,8 +33,8 @@ def keys(text_lines: Iterable[str]) -> list[str]:
 
 
 def similarity(a: str, b: str) -> float:
-    """Likeness of two keys, 0 to 1; cheap upper bounds first."""
-    matcher = SequenceMatcher(None, a, b, autojunk=False)
-    if matcher.real_quick_ratio() < SIMILAR or matcher.quick_ratio() < SIMILAR:
+    """Likeness of two keys, 0 to 1; 0 where cheap upper bounds say that it is below SIMILAR."""
+    if 2 * min(len(a), len(b)) < SIMILAR * (len(a) + len(b)):
         return 0.0
-    return matcher.ratio()
+    matcher = SequenceMatcher(None, a, b, autojunk=False)
+    return matcher.ratio() if matcher.quick_ratio() >= SIMILAR else 0.0

@@ -1,0 +1,85 @@
+"""`golddiff outcomes` on a repository and a workspace of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from golddiff.cli import application
+from golddiff.cli.app import run
+from golddiff.rights.redact import redact_transcript
+from golddiff.store import Store
+from golddiff.types import Event, EventKind, FileEdit, Session, Transcript, derive_id
+
+TEXT = "".join(f"def step_{index}():\n    return prepare({index})\n\n" for index in range(5))
+
+
+@pytest.fixture
+def product(tmp_path: Path) -> Path:
+    """A repository with one commit that holds what one session wrote, and a session that wrote nothing."""
+    folder, now = tmp_path / "product", datetime(2026, 3, 1, 9, tzinfo=UTC)
+    folder.mkdir()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")} | {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_AUTHOR_DATE": (now + timedelta(minutes=5)).isoformat(),
+        "GIT_COMMITTER_DATE": (now + timedelta(minutes=5)).isoformat(),
+    }
+    (folder / "steps.py").write_text(TEXT)
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.test")
+    for arguments in (("init", "-q", "-b", "main"), ("add", "."), (*identity, "commit", "-q", "-m", "steps")):
+        subprocess.run(["git", "-C", str(folder), *arguments], env=environment, check=True)
+    with Store.open(tmp_path / "workspace") as store:
+        for name, edit in (
+            ("wrote", FileEdit[str](path="steps.py", operation="create", after=TEXT)),
+            ("asked", None),
+        ):
+            session = Session[str](
+                id=derive_id("ses", name), source="t", provider_session_id=name, cwd=str(folder), started_at=now
+            )
+            kind = EventKind.EDIT if edit else EventKind.PROMPT
+            event = Event[str](id="e", session_id=session.id, sequence=0, kind=kind, at=now, edit=edit)
+            store.add_transcript(redact_transcript(Transcript(session, (event,))))
+    return folder
+
+
+def test_json_has_one_row_per_session_and_the_share_of_unknown_goes_beside_it(
+    product: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["outcomes", "--repo", str(product), "--workspace", str(tmp_path / "workspace"), "--json"]
+    assert run(application, arguments) == 0
+    rows = {row["session_id"]: row for row in json.loads(capsys.readouterr().out)}
+    wrote, asked = rows[derive_id("ses", "wrote")], rows[derive_id("ses", "asked")]
+    assert {"session_id", "state", "commits", "confidence", "evidence"} <= wrote.keys()
+    assert (wrote["state"], len(wrote["commits"]), wrote["lines"]["kept"]) == ("accepted", 1, 10)
+    assert {item["kind"] for item in wrote["evidence"]} >= {"content", "files", "time"}
+    assert (asked["state"], asked["commits"]) == ("unknown", [])
+
+
+def test_the_table_ends_with_the_share_of_unknown(
+    product: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("golddiff.cli.app.output.width", 100, raising=False)
+    assert run(application, ["outcomes", "--repo", str(product), "--workspace", str(tmp_path / "workspace")]) == 0
+    printed = capsys.readouterr().out
+    assert "2 session(s) of this repository: 1 accepted, 1 unknown." in printed
+    assert "unknown: 1 of 2 (50%), of which 1 changed no file" in printed
+
+
+@pytest.mark.parametrize(
+    ("extra", "code", "message"),
+    [
+        (["--repo", "nowhere"], 3, "does not exist"),
+        (["--ignore-evidence", "luck"], 2, "unknown kind of evidence luck"),
+    ],
+)
+def test_wrong_arguments_are_explained(
+    extra: list[str], code: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(application, ["outcomes", "--workspace", str(tmp_path / "w"), *extra]) == code
+    assert message in " ".join(capsys.readouterr().err.split())

@@ -1,0 +1,74 @@
+"""Sessions find their repository, and their paths their place in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from golddiff.outcomes.place import blob_id, find_placement, plain_url
+from golddiff.rights.redact import redact_transcript
+from golddiff.types import Event, EventKind, FileEdit, Session, Transcript
+
+KNOWN = {"src/app/main.py", "src/app/views.py", "README.md", "docs/index.md"}
+
+
+def placed(cwd: str | None, *paths: str) -> list[str | None]:
+    """Places of edited paths."""
+    events = tuple(
+        Event[str](
+            id=str(index),
+            session_id="s",
+            sequence=index,
+            kind=EventKind.EDIT,
+            edit=FileEdit[str](path=path, operation="update"),
+        )
+        for index, path in enumerate(paths)
+    )
+    clean = redact_transcript(Transcript(Session[str](id="s", source="test", cwd=cwd), events))
+    placement = find_placement(clean.session, clean.events, KNOWN)
+    return [placement(path) for path in paths]
+
+
+def test_relative_paths_at_the_root_are_themselves() -> None:
+    assert placed("/home/u/product", "src/app/main.py", "new.py") == ["src/app/main.py", "new.py"]
+
+
+def test_a_session_in_a_subfolder_finds_the_root() -> None:
+    assert placed("/home/u/product/src", "app/main.py", "/home/u/product/docs/index.md") == [
+        "src/app/main.py",
+        "docs/index.md",
+    ]
+
+
+def test_edits_in_a_second_worktree_find_that_root() -> None:
+    tree = "/home/u/product__worktrees/topic"
+    assert placed("/home/u/product", f"{tree}/src/app/main.py", f"{tree}/src/app/views.py", "README.md") == [
+        "src/app/main.py",
+        "src/app/views.py",
+        "README.md",
+    ]
+
+
+def test_files_outside_and_inside_dot_git_have_no_place() -> None:
+    assert placed("/home/u/product", "src/app/main.py", "/tmp/x.py", ".git/config", "../other/y.py") == [
+        "src/app/main.py",
+        None,
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://github.com/Owner/name.git",
+        "git@github.com:owner/name.git",
+        "ssh://git@github.com/owner/name/",
+        "https://user:token@github.com/owner/name",
+    ],
+)
+def test_one_repository_has_one_address(url: str) -> None:
+    assert plain_url(url) == "github.com/owner/name"
+
+
+def test_blob_ids_are_gits() -> None:
+    assert blob_id("hello\n", 40) == "ce013625030ba8dba906f756967f9e9ca394464a"
