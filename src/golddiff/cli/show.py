@@ -90,7 +90,9 @@ def _overview(store: Store, as_json: bool) -> None:
             }
         )
         return
-    output.print(Text(", ".join(words.counted(count, name) for name, count in counts.items() if count) or "empty"))
+    output.print(
+        Text(", ".join(words.counted(count, name) for name, count in counts.items() if count) or "an empty workspace")
+    )
     rows = tuple(
         (words.abbreviation(fact.id), f"{fact.started_at:%Y-%m-%d}" if fact.started_at else "", fact.state, fact.title)
         for fact in sessions
@@ -98,7 +100,7 @@ def _overview(store: Store, as_json: bool) -> None:
     _section(Section(title="Latest sessions", columns=("id", "began", "state", "first prompt"), rows=rows), wrap=False)
     made_rows = tuple((item.id, type_name(type(item)), facts.shorten(label(item))) for item in made)
     _section(Section(title="Made from them", columns=("id", "type", "what"), rows=made_rows), wrap=False)
-    if not sessions:
+    if not any(counts.values()):
         output.print("Nothing is recorded here yet: golddiff import PATH…", style="dim")
 
 
@@ -164,6 +166,7 @@ def _grow(tree: Tree, parent: Node) -> None:
         text = Text.assemble((node.type, "yellow"), f" {node.id}  ", (node.label, "dim"))
         if node.repeated:
             text.append("  (continued elsewhere in this tree)", style="dim")
+        text.no_wrap, text.overflow = True, "ellipsis"
         _grow(tree.add(text), node)
     if parent.more:
         tree.add(Text(f"… {parent.more:,} more", style="dim"))
