@@ -9,6 +9,8 @@ import pytest
 
 from golddiff.cli import application
 from golddiff.cli.app import run
+from golddiff.errors import RightsError
+from golddiff.record import ingest
 from record.scripted import ClaudeScript, text, tool
 
 
@@ -65,3 +67,18 @@ def test_a_folder_without_transcripts_is_an_input_error(folder: Path, capsys: py
 def test_no_path_at_all_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(application, ["import"]) == 2
     assert "PATH" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("error", "code"), [(RightsError("engine broke"), 5), (OSError(5, "disk broke"), 3)])
+def test_a_file_that_was_left_out_is_named_and_the_exit_code_says_why(
+    error: Exception, code: int, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    name = "redact_transcript" if isinstance(error, RightsError) else "importer_for"
+    monkeypatch.setattr(ingest, name, refuse)
+    assert run(application, ["import", "sessions", "--json"]) == code
+    printed = capsys.readouterr()
+    assert "left out sessions/a.jsonl" in printed.err
+    assert list(json.loads(printed.out)["failed"]) == ["sessions/a.jsonl"]

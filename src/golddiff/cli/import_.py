@@ -10,8 +10,8 @@ from rich.table import Table
 
 from golddiff import config
 from golddiff.cli.app import console, emit_json, json_option, output, workspace_option
-from golddiff.errors import RightsError
-from golddiff.record.ingest import ImportSummary, import_paths
+from golddiff.errors import InputError, RightsError
+from golddiff.record.ingest import REDACTION_FAILED, ImportSummary, import_paths
 from golddiff.store import Store
 
 _SHOWN_DAMAGE = 20
@@ -47,7 +47,9 @@ def command(paths: tuple[str, ...], workspace: Path, as_json: bool) -> int:
         _print(summary)
     for path, reason in summary.failed.items():
         console.print(f"left out {path}: {reason}", markup=False, highlight=False, soft_wrap=True)
-    return RightsError.exit_code if summary.failed else 0
+    if any(reason.startswith(REDACTION_FAILED) for reason in summary.failed.values()):
+        return RightsError.exit_code
+    return InputError.exit_code if summary.failed else 0
 
 
 def _progress() -> Progress:

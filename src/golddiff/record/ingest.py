@@ -27,6 +27,9 @@ from golddiff.types import Session
 Progress = Callable[[Path, int, int], None]
 """Called after each file with its path, the bytes done so far and the bytes in all."""
 
+REDACTION_FAILED = "redaction failed"
+"""Begins the reason of a file that was left out because it could not be redacted."""
+
 _NEVER_ENTERED = frozenset({".git", ".golddiff", ".hg", ".venv", "__pycache__", "node_modules"})
 
 
@@ -167,7 +170,7 @@ class _Run:
                 for session, parent in zip(reading.sessions, parents, strict=True):
                     self._add(session, parent)
         except RightsError as error:
-            self._fail(path, "redaction failed", str(error))
+            self._fail(path, REDACTION_FAILED, str(error))
 
     def _add(self, read: ReadSession, parent: str | None) -> None:
         header = msgspec.structs.replace(read.transcript.session, parent_id=parent, subject=self._subject)

@@ -49,7 +49,7 @@ def _bytes(script: ClaudeScript | CodexScript) -> bytes:
         return script.write(Path(folder) / "x").read_bytes()
 
 
-CLAUDE, CODEX = importers()
+CLAUDE, CODEX = importers()[:2]
 FILES = {CLAUDE.name: (CLAUDE, _claude()), CODEX.name: (CODEX, _codex())}
 
 

@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from golddiff.errors import InputError
 from golddiff.record.importers import IMPORTERS, importer_for, importers
+from golddiff.record.importers.registry import ENTRY_POINTS
 from record.scripted import ClaudeScript, CodexScript, write_lines
 
 
 def test_every_importer_of_the_table_loads_under_its_name() -> None:
-    assert [importer.name for importer in importers()] == list(IMPORTERS)
+    assert [importer.name for importer in importers()][: len(IMPORTERS)] == list(IMPORTERS)
+
+
+class _Other:
+    name = "other"
+
+
+@pytest.fixture
+def fresh_importers() -> Iterator[None]:
+    importers.cache_clear()
+    yield
+    importers.cache_clear()
+
+
+def _advertise(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    point = metadata.EntryPoint("other", value, ENTRY_POINTS)
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == ENTRY_POINTS else [])
+
+
+@pytest.mark.usefixtures("fresh_importers")
+def test_another_package_may_add_an_importer(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("other_importer")
+    monkeypatch.setattr(module, "Other", _Other, raising=False)
+    monkeypatch.setitem(sys.modules, "other_importer", module)
+    _advertise(monkeypatch, "other_importer:Other")
+    assert [importer.name for importer in importers()] == [*IMPORTERS, "other"]
+
+
+@pytest.mark.usefixtures("fresh_importers")
+def test_an_importer_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    _advertise(monkeypatch, "no.such.module:Importer")
+    with pytest.raises(InputError, match="importer `other`"):
+        importers()
 
 
 def test_the_name_of_a_file_does_not_matter(tmp_path: Path) -> None:

@@ -1,11 +1,17 @@
-"""The table of importers and the choice among them by content."""
+"""The table of importers and the choice among them by content.
+
+A package outside golddiff adds an importer with an entry point in the group `golddiff.importers` whose object is a
+class without arguments; the built-in ones are asked first.
+"""
 
 from __future__ import annotations
 
 import importlib
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
+from golddiff.errors import InputError
 from golddiff.record.importers.contract import Importer
 from golddiff.record.importers.jsonl import read_head
 
@@ -13,16 +19,28 @@ IMPORTERS = {
     "claude-code": "golddiff.record.importers.claude_code:ClaudeCode",
     "codex": "golddiff.record.importers.codex:Codex",
 }
-"""Name → dotted path, tried in this order. A format may be added without touching this module: extend the table."""
+"""Name → dotted path, tried in this order."""
+
+ENTRY_POINTS = "golddiff.importers"
 
 
 @cache
 def importers() -> tuple[Importer, ...]:
-    """Every importer of the table, imported on first use."""
+    """Every importer of the table and of other packages, imported on first use.
+
+    Raises InputError where an importer of another package does not load.
+    """
     found: list[Importer] = []
     for target in IMPORTERS.values():
         module, _, attribute = target.partition(":")
         found.append(getattr(importlib.import_module(module), attribute)())
+    for point in metadata.entry_points(group=ENTRY_POINTS):
+        try:
+            found.append(point.load()())
+        except Exception as error:
+            raise InputError(
+                f"the importer `{point.name}` ({point.value}) does not load: {error}. Repair or uninstall its package."
+            ) from error
     return tuple(found)
 
 
