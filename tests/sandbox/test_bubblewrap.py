@@ -249,6 +249,7 @@ def test_every_installed_bubblewrap_contains() -> None:
             sandbox.probe()
         except SandboxError as problem:
             pytest.skip(f"{binary}: {problem}")
+        assert sandbox.describe().startswith("bubblewrap 0.")
         assert run(sandbox, HONEST)[0].stdout == b"42\n"
 
 

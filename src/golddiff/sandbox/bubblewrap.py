@@ -32,7 +32,7 @@ import msgspec
 from golddiff.errors import SandboxError
 from golddiff.sandbox import fork_server, policy
 from golddiff.sandbox.contract import Ending, Job, Limits, Result
-from golddiff.sandbox.process import Inside
+from golddiff.sandbox.process import OUTSIDE, Inside
 from golddiff.sandbox.syscalls import seccomp_program
 
 __all__ = ["Bubblewrap", "open_sandbox"]
@@ -123,9 +123,8 @@ class Bubblewrap:
         problems = json.loads(result.stdout)
         if problems:
             raise SandboxError("does not contain: " + ", ".join(problems))
-        version = subprocess.run(
-            [*self._prefix, str(self._binary), "--version"], capture_output=True, text=True, check=False, cwd="/"
-        )
+        command = [*self._prefix, str(self._binary), "--version"]
+        version = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env=OUTSIDE)
         self._version = version.stdout.strip() or "bubblewrap"
 
     def run(

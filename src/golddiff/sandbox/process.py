@@ -21,7 +21,10 @@ from typing import IO, cast
 from golddiff.errors import SandboxError
 from golddiff.sandbox.contract import Ending
 
-__all__ = ["Inside"]
+__all__ = ["OUTSIDE", "Inside"]
+
+OUTSIDE = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+"""Environment of the tools that enter the sandbox; nothing of ours is inherited."""
 
 _LEFTOVER_SEC = 3.0
 
@@ -51,7 +54,7 @@ class Inside:
                 stderr=subprocess.PIPE,
                 pass_fds=passed,
                 cwd="/",
-                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+                env=OUTSIDE,
                 start_new_session=True,  # Ctrl-C is ours to handle; the sandbox dies with us
             )
         streams = self.process.stdin, self.process.stdout, self.process.stderr
