@@ -4,7 +4,7 @@ Decoding is compared with `json.loads` on the same Claude Code lines with the sa
 text, tool calls, tokens. Both read the lines from memory, in interleaved rounds; the figure is the median of the
 rounds' ratios, with the lowest and the highest beside it. The whole import (read, redact, store) is timed apart.
 
-    python bench/import/run.py FOLDER [--rounds 9]
+    python bench/import_.py FOLDER [--rounds 9]
 
 FOLDER holds transcripts; files of other formats are left out.
 """
