@@ -50,7 +50,7 @@ def over_time(sessions: Sequence[SessionFacts]) -> Figure:
                 "x": [item.started_at.isoformat() for item in chosen if item.started_at],
                 "y": [100 * item.lines.kept / item.lines.known for item in chosen],
                 "customdata": [[_label(item), item.lines.kept, item.lines.known] for item in chosen],
-                "hovertemplate": "<b>%{customdata[0]}</b><br>%{x|%d %b %Y %H:%M}<br>"
+                "hovertemplate": "%{customdata[0]}<br>%{x|%d %b %Y %H:%M}<br>"
                 "%{customdata[1]} of %{customdata[2]} lines kept<extra></extra>",
                 "marker": {
                     "size": [item.lines.known for item in chosen],
@@ -109,7 +109,7 @@ def waste(report: Report) -> Figure:
             "x": [getattr(item.lines, name) for item in rows],
             "customdata": [[_label(item), words.tokens(item.tokens)] for item in rows],
             "marker": {"color": colour},
-            "hovertemplate": f"<b>%{{customdata[0]}}</b><br>%{{x}} lines {name}<br>"
+            "hovertemplate": f"%{{customdata[0]}}<br>%{{x}} lines {name}<br>"
             "%{customdata[1]} tokens spent<extra></extra>",
         }
         for name, colour in parts
@@ -124,7 +124,8 @@ def waste(report: Report) -> Figure:
 
 
 def _label(session: SessionFacts) -> str:
-    return html.escape(session.title)
+    """First prompt in bold, then the id for `golddiff show`."""
+    return f"<b>{html.escape(session.title)}</b><br>{words.abbreviation(session.id)}"
 
 
 def _layout(height: int, x: Figure | None = None, y: Figure | None = None) -> Figure:
