@@ -11,8 +11,16 @@ from golddiff.store import Store
 from outcomes.world import World
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with eight commits, built once."""
+    folder = tmp_path_factory.mktemp("template")
+    with Store.open(folder / "workspace") as store:
+        return World(folder / "product", store).folder
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """A repository with eight commits, and an empty store."""
+def world(tmp_path: Path, template: Path) -> Iterator[World]:
+    """A copy of the repository, and an empty store."""
     with Store.open(tmp_path / "workspace") as store:
-        yield World(tmp_path / "product", store)
+        yield World(tmp_path / "product", store, template)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from golddiff.types import (
 )
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+MODULES = 8
 
 
 class Recorder:
@@ -112,16 +114,20 @@ class Recorder:
 class World:
     """One repository, one store, one clock."""
 
-    def __init__(self, folder: Path, store: Store) -> None:
+    def __init__(self, folder: Path, store: Store, template: Path | None = None) -> None:
         self.folder = folder
         self.store = store
         self.now = START
+        if template is not None:
+            shutil.copytree(template, folder)
+            self.wait(hours=MODULES * 5)
+            return
         folder.mkdir()
         self.git("init", "-q", "-b", "main")
-        for number in range(8):  # a history to be rare in
+        for number in range(MODULES):  # a history to be rare in
             self.file(f"src/module_{number}.py", module(number))
             self.commit(f"module {number}")
-            self.wait(hours=5)
+            self.wait(hours=4, minutes=58)
 
     def wait(self, **span: float) -> None:
         """Let time pass."""
