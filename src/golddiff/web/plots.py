@@ -46,6 +46,7 @@ def over_time(sessions: Sequence[SessionFacts]) -> Figure:
             {
                 "type": "scatter",
                 "mode": "markers",
+                "cliponaxis": False,
                 "name": name,
                 "x": [item.started_at.isoformat() for item in chosen if item.started_at],
                 "y": [100 * item.lines.kept / item.lines.known for item in chosen],
