@@ -202,11 +202,22 @@ def test_a_patch_that_failed_or_was_never_answered_changed_nothing(script: Codex
     assert [event.is_error for event in events] == [True, True, False, False]
 
 
-def test_a_refused_command_is_a_call_and_a_rejection(script: CodexScript, tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", ["exec command rejected by user", 'failed: Rejected("rejected by user")'])
+def test_a_refused_command_is_a_call_and_a_rejection(script: CodexScript, tmp_path: Path, words: str) -> None:
     script.prompt("go")
     script.call("shell", "k1", {"command": ["rm", "-r", "x"]})
-    script.output("k1", "exec command rejected by user")
+    script.output("k1", words)
     assert _kinds(_read(script, tmp_path)) == ["prompt", "model_call", "tool_call", "rejection"]
+
+
+@pytest.mark.parametrize("words", ["rejected by user approval settings", "The proposal was rejected by user x. " * 20])
+def test_what_a_rule_refused_or_a_text_mentions_is_no_rejection(
+    script: CodexScript, tmp_path: Path, words: str
+) -> None:
+    script.prompt("go")
+    script.call("read_thread", "k1", {})
+    script.output("k1", words)
+    assert _kinds(_read(script, tmp_path)) == ["prompt", "model_call", "tool_call", "tool_result"]
 
 
 def test_an_aborted_turn_is_an_interruption(script: CodexScript, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ _SHELLS = frozenset({"exec_command", "shell", "shell_command", "container.exec",
 _EXIT = re.compile(r"^(?:Process exited with code|Exit code:|exit_code:) (-?\d+)\s*$", re.MULTILINE)
 _RUNNING = re.compile(r"^Process running with session ID (\d+)\s*$", re.MULTILINE)
 _OUTPUT = re.compile(r"^Output:\n", re.MULTILINE)
-_REJECTED = re.compile(r"rejected by (?:the )?user|user (?:rejected|denied)", re.IGNORECASE)
+_REJECTED = re.compile(r"rejected by (?:the )?user(?! approval)|user (?:rejected|cancelled|denied) MCP tool call", re.I)
 _ABORTED = re.compile(r"aborted by (?:the )?user", re.IGNORECASE)
 _HEAD_CHARS = 400
 
@@ -152,7 +152,8 @@ def output_of(item: Item) -> Output:
 
 
 def _judge(text: str, exit_code: int | None, running: str | None) -> Output:
-    head = text[:_HEAD_CHARS] if exit_code is None and running is None else ""
+    ended = exit_code is not None or running is not None
+    head = "" if ended or len(text) > _HEAD_CHARS else text  # a longer text is a tool's output that mentions it
     rejected = _REJECTED.search(head) is not None
     aborted = not rejected and _ABORTED.match(head) is not None
     failed = rejected or aborted or (exit_code is not None and exit_code != 0)
