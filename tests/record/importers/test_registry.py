@@ -11,9 +11,14 @@ from types import ModuleType
 import pytest
 
 from golddiff.errors import InputError
+from golddiff.record import importers as package
 from golddiff.record.importers import IMPORTERS, importer_for, importers
 from golddiff.record.importers.registry import ENTRY_POINTS
 from record.scripted import ClaudeScript, CodexScript, write_lines
+
+
+def test_the_public_names_exist() -> None:
+    assert all(hasattr(package, name) for name in package.__all__)
 
 
 def test_every_importer_of_the_table_loads_under_its_name() -> None:
