@@ -83,3 +83,10 @@ def test_wrong_arguments_are_explained(
 ) -> None:
     assert run(application, ["outcomes", "--workspace", str(tmp_path / "w"), *extra]) == code
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_empty_workspace_names_the_command_to_run_first(
+    product: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(application, ["outcomes", "--workspace", str(tmp_path / "empty"), "--repo", str(product)]) == 3
+    assert "run `golddiff import PATH…` first" in " ".join(capsys.readouterr().err.split())

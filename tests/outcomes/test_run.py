@@ -20,6 +20,9 @@ def test_a_session_committed_as_it_stands_is_accepted_and_its_gold_diff_applies(
     assert outcome.state is SessionState.ACCEPTED
     assert [link.sha for link in outcome.commits] == [sha]
     assert outcome.base == base
+    assert [(hunk.path, hunk.start_line, hunk.tool, hunk.model, hunk.kept) for hunk in outcome.hunks] == [
+        ("src/module_1.py", 17, "Write", "m", 8)
+    ]
     assert (outcome.written_lines, outcome.kept_lines, outcome.revised_lines, outcome.dropped_lines) == (8, 8, 0, 0)
     (file,) = patch.parse(outcome.gold_patch)
     assert patch.apply(file, before) == before + feature("alpha")

@@ -10,6 +10,7 @@ import click
 from rich.table import Table
 
 from golddiff.cli.app import console, emit_json, json_option, output, workspace_option
+from golddiff.errors import InputError
 from golddiff.outcomes.run import Summary, compute, parse_kinds
 from golddiff.store import Store
 from golddiff.types import Outcome, Session, SessionState
@@ -47,6 +48,8 @@ def command(repo: Path, ignore_evidence: str | None, workspace: Path, as_json: b
     with Store.open(workspace) as store, console.status("reading history") as status:
         summary = compute(store, repo, ignore=ignore, progress=lambda text: status.update(text))
         starts = {session.id: session for session in store.sessions()}
+    if not starts:
+        raise InputError(f"there are no sessions in {workspace}: run `golddiff import PATH…` first.")
     if as_json:
         emit_json([as_row(outcome) for outcome in summary.outcomes])
         _print_coverage(summary, to_console=True)

@@ -91,7 +91,7 @@ class History:
             if commit in within:
                 found.add(commit)
             known = self.commits.get(commit)
-            if known is None or known.position <= oldest:
+            if known is not None and known.position <= oldest:  # parents come after children in this order
                 stack += self.graph.get(commit, ())
         return found
 

@@ -165,12 +165,18 @@ def _distance(attempt: AttemptState, accepted: Counter[str]) -> float | None:
     return round(1 - sum((added & accepted).values()) / total, 4)
 
 
+def _joined(replay: Replay, path: str, first: int, second: int) -> bool:
+    """Whether only lines of the session (blank ones) lie between two of its lines; loose lines are one hunk."""
+    origins = replay.files[path].origins
+    return second >= first and all(origin >= 0 for origin in origins[first : max(first, second - 1)])
+
+
 def hunk_fates(lines: Sequence[LineOutcome], replay: Replay) -> list[HunkFate]:
     """Group neighbouring lines of a file into hunks and count their fates."""
     groups: list[list[LineOutcome]] = []
     for line in lines:
         last = groups[-1][-1] if groups else None
-        if last is not None and last.path == line.path and line.number - last.number in (0, 1):
+        if last is not None and last.path == line.path and _joined(replay, line.path, last.number, line.number):
             groups[-1].append(line)
         else:
             groups.append([line])

@@ -78,6 +78,8 @@ _NAMED = 8.0
 thousand commits, not contents that say the opposite."""
 _MOST_ODDS = 5.0
 """Log-odds stated at most (0.993): about one wrong link in 150 is all that the measured links can vouch for."""
+_MOST_CANDIDATES = 300
+"""Commits compared in full per session, those that share most first; the rest share a common line or two."""
 _SKEW = timedelta(minutes=2)
 _COMMITTED = re.compile(r"^\[[^\]\n]*?\b([0-9a-f]{7,40})\] ", re.MULTILINE)
 
@@ -285,6 +287,10 @@ def _in_time(commit: CommitLines, at: datetime | None) -> bool:
 
 def _leave_to_first(work: Written, history: History, shared: dict[str, _Shared]) -> None:
     """Take from each commit the lines that an ancestor of it already brought to the same place."""
+    if len(shared) > _MOST_CANDIDATES:
+        amounts = {sha: sum(entry.added.values()) + sum(entry.removed.values()) for sha, entry in shared.items()}
+        for sha in sorted(amounts, key=lambda sha: -amounts[sha])[_MOST_CANDIDATES:]:
+            del shared[sha]
     everyone = set(shared)
     ancestors = {sha: history.ancestors(sha, everyone) for sha in everyone}
     full = {sha: (set(entry.added), set(entry.removed)) for sha, entry in shared.items()}
