@@ -50,13 +50,13 @@ class Ctranslate2Engine:
             max_batch_size=MAX_BATCH,
             max_length=max_tokens,
             include_prompt_in_result=False,
-            end_token=self._end_id,
+            end_token=[self._end_id],
         )
         return [list(result.sequences_ids[0]) for result in results]
 
     def stream(self, prompt: Sequence[int], max_tokens: int) -> Iterator[int]:
         """See `Engine.stream`."""
-        steps = self._generator.generate_tokens(self._tokens(prompt), max_length=max_tokens, end_token=self._end_id)
+        steps = self._generator.generate_tokens(self._tokens(prompt), max_length=max_tokens, end_token=[self._end_id])
         for step in steps:
             if step.token_id != self._end_id:
                 yield int(step.token_id)

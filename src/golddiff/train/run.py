@@ -1,0 +1,163 @@
+"""Dataset in the store → checkpoint in the store: everything around the recipe's loop.
+
+The checkpoint's folder holds `model.safetensors`, `config.json`, the tokenizer, `manifest.json` and `losses.json`; it
+appears under its name only when all of it is written, and its record descends from the dataset. The same call again
+finds the finished checkpoint, or continues where the last one stopped.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from golddiff import __version__
+from golddiff.errors import InputError, RightsError
+from golddiff.models.folder import MANIFEST, Manifest, hash_weights, read_manifest, write_atomically
+from golddiff.models.load import save_weights
+from golddiff.models.renderer import Renderer, RendererSpec, choose_spec, load_renderer
+from golddiff.prompts import edit_messages, update_text
+from golddiff.store import Store
+from golddiff.store.datasets import find_dataset, read_dataset
+from golddiff.train import r1
+from golddiff.train.config import R1Config
+from golddiff.train.packing import Row
+from golddiff.types import Checkpoint, Dataset, Example, derive_id
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
+RECIPE = "r1"
+
+
+def train_checkpoint(
+    store: Store,
+    dataset_name: str,
+    base: Path,
+    config: R1Config,
+    *,
+    report: Callable[[r1.Tick], None] = lambda _: None,
+    stop: Callable[[], bool] = lambda: False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Checkpoint:
+    """Train the model in `base` on the `train` split and return the recorded checkpoint.
+
+    Raises:
+        InputError: there is no such dataset, or it has no row that can be trained on.
+        RightsError: a row may not be trained on.
+        ModelError: the base cannot be trained.
+        KeyboardInterrupt: `stop` turned true; the state is saved.
+    """
+    dataset = find_dataset(store, dataset_name)
+    origin = read_manifest(base)
+    spec = choose_spec(base, config.renderer)
+    key = _key(dataset, origin, config)
+    for finished in store.find(Checkpoint, id=derive_id("checkpoint", key)):
+        if (store.root / finished.folder / MANIFEST).is_file():
+            say(f"{finished.id} was trained by exactly this call before")
+            return finished
+
+    rows = tokenize(read_dataset(store, dataset.id, "train"), load_renderer(base, spec))
+    fitting = sum(row.fits(config.prompt_tokens, config.answer_tokens) for row in rows)
+    say(f"{fitting} rows of dataset {dataset.name}; {len(rows) - fitting} are too long and left out")
+    work = store.folder("training", key)
+    result = r1.train(rows, base, config, key=key, state_folder=work, report=report, stop=stop)
+
+    checkpoint = _write(store, dataset, base, origin, spec, config, key, result)
+    shutil.rmtree(work, ignore_errors=True)
+    return checkpoint
+
+
+def tokenize(examples: Iterable[Example], renderer: Renderer) -> list[Row]:
+    """Turn examples into rows of tokens. Raises `RightsError` for one that may not be trained on."""
+    rows = []
+    for example in examples:
+        if example.verdict is None or not example.verdict.permitted or example.verdict.use != "train":
+            raise RightsError(
+                f"row {example.id} may not be trained on. Build the dataset again with `golddiff curate`."
+            )
+        rows.append(Row(renderer.prompt(edit_messages(example)), renderer.answer(update_text(example))))
+    if not rows:
+        raise InputError("the dataset has no training rows. See why with `golddiff show` on its id.")
+    return rows
+
+
+def _key(dataset: Dataset, origin: Manifest, config: R1Config) -> str:
+    """Name of everything that shapes the weights: rows, base, settings, versions."""
+    import torch
+
+    settings = msgspec.json.encode(msgspec.structs.replace(config, save_every_sec=0.0))
+    return derive_id("run", dataset.content_hash, origin.weights_hash, settings, __version__, torch.__version__)
+
+
+def _write(
+    store: Store,
+    dataset: Dataset,
+    base: Path,
+    origin: Manifest,
+    spec: RendererSpec,
+    config: R1Config,
+    key: str,
+    result: r1.Result,
+) -> Checkpoint:
+    checkpoint_id = derive_id("checkpoint", key)
+    final = store.folder("checkpoints") / checkpoint_id
+    made = final.with_name(f".{checkpoint_id}.partial")
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir()
+    save_weights(result.model, made)
+    for name in _TOKENIZER_FILES:
+        if (base / name).is_file():
+            shutil.copyfile(base / name, made / name)
+    curve = {"unit": "nats per answer token, one value per step", "losses": result.losses, "seconds": result.seconds}
+    write_atomically(made / "losses.json", msgspec.json.encode(curve))
+    manifest = Manifest(
+        name=checkpoint_id,
+        base_model=origin.base_model,
+        base_licence=origin.base_licence,
+        renderer=spec,
+        weights_hash=hash_weights(made),
+        context_tokens=origin.context_tokens,
+        note=f"trained from: {origin.note}" if origin.note else "",
+        recipe=RECIPE,
+        config=msgspec.to_builtins(config),
+        dataset_id=dataset.id,
+        dataset_hash=dataset.content_hash,
+        seed=config.seed,
+        code_version=code_version(),
+        trained_tokens=result.tokens,
+    )
+    write_atomically(made / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+    shutil.rmtree(final, ignore_errors=True)
+    made.rename(final)
+    tail = result.losses[-max(1, len(result.losses) // 10) :]
+    checkpoint = Checkpoint(
+        id=checkpoint_id,
+        base_model=origin.base_model,
+        base_licence=origin.base_licence,
+        dataset_id=dataset.id,
+        recipe=RECIPE,
+        config=msgspec.to_builtins(config),
+        seed=config.seed,
+        code_version=code_version(),
+        folder=str(final.relative_to(store.root)),
+        weights_hash=manifest.weights_hash,
+        trained_tokens=result.tokens,
+        final_loss=sum(tail) / len(tail),
+        created_at=datetime.now(UTC),
+    )
+    store.put(checkpoint, parents=[dataset.id])
+    return checkpoint
+
+
+def code_version() -> str:
+    """golddiff's version, with the git commit where it runs from a checkout."""
+    head = Path(__file__).parents[3] / ".git" / "HEAD"
+    try:
+        text = head.read_text("ascii").strip()
+        if text.startswith("ref: "):
+            text = (head.parent / text.removeprefix("ref: ")).read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return __version__
+    return f"{__version__}+g{text[:12]}"
