@@ -314,3 +314,11 @@ def test_unknown_kinds_of_evidence_are_named_with_the_known_ones() -> None:
     assert parse_kinds("trailer, notes") == {"trailer", "notes"}
     with pytest.raises(UsageError, match=r"unknown kind of evidence trailers; there are .*trailer"):
         parse_kinds("trailers")
+
+
+def test_a_commit_that_only_names_the_session_and_holds_none_of_its_lines_decides_nothing(world: World) -> None:
+    recorder = world.session("0123-session").prompt()
+    session = recorder.write("keys.txt", "STRIPE_KEY=" + "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc\n").save()
+    world.commit("a key that redaction hides\n\nAgent-Session: 0123-session")
+    outcome = world.outcome(session)
+    assert outcome.state is not SessionState.REJECTED

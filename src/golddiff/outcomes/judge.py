@@ -63,6 +63,8 @@ def judge_session(
         if total == 0 or kept >= ACCEPTED_SHARE * total:
             return Judgement(SessionState.ACCEPTED, confidence, (said, *notes))
         if kept + counts[LineFate.REVISED] == 0 and not gold.files:
+            if all(reason.weight <= 0 for c in linked for reason in c.reasons if reason.kind == "content"):
+                return _unknown("the commit that names it holds none of its lines", *notes)
             why = "the linked commit touches the same lines but holds none of the session's"
             return Judgement(SessionState.REJECTED, min(confidence, _REJECTED_CONFIDENCE), (why, *notes))
         more = f"{counts[LineFate.REVISED]} revised, {counts[LineFate.DROPPED]} dropped"
