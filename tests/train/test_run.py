@@ -1,0 +1,144 @@
+"""Dataset in the store → checkpoint in the store → engine that answers: the whole of training on a tiny Llama."""
+
+import json
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from golddiff.errors import RightsError
+from golddiff.models import read_manifest
+from golddiff.models.folder import hash_weights
+from golddiff.prompts import edit_messages
+from golddiff.serve import open_local
+from golddiff.store import Store
+from golddiff.store.datasets import write_dataset
+from golddiff.train import R1Config
+from golddiff.types import Checkpoint, Clean, Dataset, Example, Message, Provenance, Verdict
+from tiny_llama import write_model
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("pyarrow")
+torch.set_num_threads(1)
+
+from golddiff.train.run import tokenize, train_checkpoint  # noqa: E402
+
+CONFIG = R1Config(prompt_tokens=64, answer_tokens=32, learning_rate=1e-2)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def example(number: int, *, permitted: bool = True) -> Example:
+    return Example(
+        id=f"example_{number}",
+        kind="accepted",
+        instruction=Clean("do it"),
+        path="a.py",
+        start_line=1,
+        before=Clean(f"x = {number}\n"),
+        after=Clean(f"y = {number}\n"),
+        at=NOW,
+        provenance=Provenance(written_by="human"),
+        verdict=Verdict(use="train", permitted=permitted, reasons=("licence: permitted",), policy="1"),
+        split="train",
+    )
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return write_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    with Store.open(tmp_path_factory.mktemp("work") / "workspace") as store:
+        dataset = Dataset(
+            id="dataset_1",
+            name="ours",
+            rows={"train": 20},
+            dropped={},
+            denied={},
+            folder="datasets/dataset_1",
+            content_hash="abc",
+            config={},
+            created_at=NOW,
+        )
+        write_dataset(store, dataset, {"train": [example(number) for number in range(20)]}, "# card")
+        store.put(dataset)
+        yield store
+
+
+@pytest.fixture(scope="module")
+def checkpoint(store, base):
+    return train_checkpoint(store, "ours", base, CONFIG)
+
+
+def test_the_checkpoint_says_where_it_comes_from(store, base, checkpoint) -> None:
+    folder = store.root / checkpoint.folder
+    manifest = read_manifest(folder)
+    assert store.parents(checkpoint.id) == ["dataset_1"]
+    assert store.get(Checkpoint, checkpoint.id) == checkpoint
+    assert (manifest.dataset_hash, manifest.seed, manifest.recipe) == ("abc", 0, "r1")
+    assert manifest.renderer.name == "blocks"
+    assert manifest.config == msgspec.to_builtins(CONFIG)
+    assert manifest.weights_hash == hash_weights(folder) != read_manifest(base).weights_hash
+    assert len(json.loads((folder / "losses.json").read_text())["losses"]) > 0
+
+
+def test_the_same_call_again_trains_nothing(store, base, checkpoint) -> None:
+    ticks: list[object] = []
+    assert train_checkpoint(store, "ours", base, CONFIG, report=ticks.append) == checkpoint
+    assert ticks == []
+    assert list(store.root.glob("training/*")) == []
+
+
+def test_an_interrupted_call_leaves_no_checkpoint_and_continues(store, base) -> None:
+    config = msgspec.structs.replace(CONFIG, seed=7)
+    with pytest.raises(KeyboardInterrupt):
+        train_checkpoint(store, "ours", base, config, stop=lambda: True)
+    assert store.count(Checkpoint) == 1
+    ticks: list[object] = []
+    train_checkpoint(store, "ours", base, config, report=ticks.append)
+    assert ticks[0].step == 2  # type: ignore[attr-defined]
+
+
+def test_the_engine_answers_as_the_trained_model_does(store, checkpoint, tmp_path) -> None:
+    from golddiff.models.load import load_for_training
+
+    folder = store.root / checkpoint.folder
+    student = open_local(folder, tmp_path, threads=1)
+    conversation = edit_messages(example(3))
+    (answer,) = student.complete([conversation], max_tokens=8)
+    assert answer.finish_reason in ("stop", "length")
+    streamed = student.renderer.text(list(student.engine.stream(student.prompt(conversation), 8)))
+    assert streamed == answer.text
+    ((nll, count),) = student.loglikelihood([(conversation, "y = 3")])
+    tokens = student.renderer.prompt(conversation) + student.renderer.answer("y = 3")[:-1]
+    logits = load_for_training(folder).eval()(torch.tensor([tokens])).logits[0, -count - 1 : -1]
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor(tokens[-count:]), reduction="sum").item()
+    assert count == 5
+    assert nll == pytest.approx(expected, rel=0.02)  # int8 weights
+
+
+def test_a_document_without_a_conversation_has_a_likelihood(store, checkpoint, tmp_path) -> None:
+    student = open_local(store.root / checkpoint.folder, tmp_path, threads=1)
+    ((nll, count),) = student.loglikelihood([((), "x = 1\n")])
+    assert nll > 0
+    assert count == 6
+
+
+def test_an_engine_needs_neither_weights_nor_torch_once_it_is_made(store, checkpoint, tmp_path) -> None:
+    from golddiff.models.export import engine_folder, is_engine
+
+    engine = engine_folder(store.root / checkpoint.folder, tmp_path)
+    assert is_engine(engine)
+    assert engine_folder(engine, tmp_path / "other") == engine
+    assert not list(engine.glob("*.safetensors"))
+    student = open_local(engine, tmp_path / "other", threads=1)
+    assert student.complete([(Message("user", "hi"),)], 2)[0].completion_tokens <= 2
+
+
+def test_a_row_that_may_not_be_trained_on_stops_the_run(base) -> None:
+    from golddiff.models import choose_spec, load_renderer
+
+    with pytest.raises(RightsError, match="example_1"):
+        tokenize([example(1, permitted=False)], load_renderer(base, choose_spec(base, "blocks")))
