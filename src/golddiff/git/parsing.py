@@ -1,0 +1,169 @@
+"""What plumbing prints, parsed: commit objects, and `diff-tree --raw -p -U0`.
+
+Lines are counted by their hunk headers, so a line that looks like a header is a line. Text is UTF-8 as transcripts and
+records hold it (what is not UTF-8 becomes U+FFFD); quoted paths are unquoted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import IO
+
+OBJECT_ID = re.compile(rb"[0-9a-f]{40,64}")
+"""SHA-1 or SHA-256 in full."""
+_HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+
+
+@dataclass(frozen=True, slots=True)
+class CommitFacts:
+    """What a commit object says about itself. Names and addresses of people are not read."""
+
+    sha: str
+    parents: tuple[str, ...]
+    authored_at: datetime
+    committed_at: datetime
+    message: str
+
+    @property
+    def subject(self) -> str:
+        """First line of the message."""
+        return self.message.split("\n", 1)[0].strip()
+
+    @property
+    def trailers(self) -> tuple[tuple[str, str], ...]:
+        """`Key: value` lines of the last paragraph (a quoted trailer further up is not one)."""
+        paragraphs = [part for part in re.split(r"\n[ \t]*\n", self.message.strip()) if part.strip()]
+        if len(paragraphs) < 2:
+            return ()
+        found = (re.match(r"([A-Za-z][A-Za-z0-9-]*):[ \t]*(.+)", line) for line in paragraphs[-1].splitlines())
+        return tuple((match[1], match[2].strip()) for match in found if match)
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """Lines replaced in one place, without context. Starts count from 1, in the old and new file."""
+
+    old_start: int
+    new_start: int
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class FileChange:
+    """One file of a commit compared with its first parent. Binary files have no hunks."""
+
+    status: str
+    """`A`, `M`, `D`, `R` or `T`."""
+    path: str
+    old_path: str
+    mode: str
+    """Octal mode after the change; 120000 is a symbolic link, 160000 a submodule."""
+    old_blob: str
+    new_blob: str
+    hunks: list[Hunk] = field(default_factory=list)
+
+
+def text_of(data: bytes) -> str:
+    """UTF-8 as transcripts and records hold it: what is not UTF-8 becomes U+FFFD."""
+    return data.decode("utf-8", "replace")
+
+
+def _moment(signature: bytes) -> datetime:
+    """Time in `name <mail> seconds zone`; the epoch where it is unreadable or out of range."""
+    try:
+        return datetime.fromtimestamp(int(signature.rsplit(b" ", 2)[1]), UTC)
+    except (IndexError, ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+def parse_commit(sha: str, data: bytes) -> CommitFacts:
+    head, _, message = data.partition(b"\n\n")
+    parents: list[str] = []
+    author = committer = b""
+    encoding = "utf-8"
+    for line in head.split(b"\n"):
+        key, _, value = line.partition(b" ")
+        if key == b"parent":
+            parents.append(text_of(value))
+        elif key == b"author":
+            author = value
+        elif key == b"committer":
+            committer = value
+        elif key == b"encoding":
+            encoding = text_of(value)
+    try:
+        text = message.decode(encoding, "replace")
+    except LookupError:
+        text = text_of(message)
+    return CommitFacts(sha, tuple(parents), _moment(author), _moment(committer), text)
+
+
+_ESCAPES = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
+
+
+def _unquote(path: bytes) -> str:
+    """Undo git's C-style quoting of a path."""
+    if not (path.startswith(b'"') and path.endswith(b'"')):
+        return text_of(path)
+
+    def plain(match: re.Match[bytes]) -> bytes:
+        code = match[1]
+        return bytes([int(code, 8)]) if code[:1].isdigit() else _ESCAPES.get(code, code)
+
+    return text_of(re.sub(rb"\\([0-7]{3}|.)", plain, path[1:-1]))
+
+
+def _parse_raw(line: bytes) -> FileChange:
+    meta, _, paths = line.partition(b"\t")
+    _, mode, old_blob, new_blob, status = meta[1:].split(b" ")
+    first, _, second = paths.partition(b"\t")
+    old_path = _unquote(first)
+    new_path = _unquote(second) if second else old_path
+    return FileChange(text_of(status[:1]), new_path, old_path, text_of(mode), text_of(old_blob), text_of(new_blob))
+
+
+def parse_diff(stream: IO[bytes]) -> Iterator[tuple[str, tuple[FileChange, ...], bool]]:
+    """Parse `diff-tree --raw -p -U0`; yields (sha, changes, whether a later commit was seen)."""
+    sha: str | None = None
+    files: list[FileChange] = []
+    by_path: dict[str, FileChange] = {}
+    current: FileChange | None = None
+    old_name = b""
+    for line in stream:
+        line = line.removesuffix(b"\n")
+        if line.startswith(b"@@ "):
+            match = _HUNK.match(line)
+            if match is None or current is None:
+                continue
+            missing = int(match[2] or 1) + int(match[4] or 1)
+            bodies = list(islice(stream, missing))
+            notes = sum(body.startswith(b"\\") for body in bodies)  # "\ No newline at end of file" is no line
+            if notes:
+                bodies = [body for body in bodies if not body.startswith(b"\\")]
+                bodies += islice(stream, notes)
+            removed = [text_of(body[1:-1] if body.endswith(b"\n") else body[1:]) for body in bodies if body[:1] == b"-"]
+            added = [text_of(body[1:-1] if body.endswith(b"\n") else body[1:]) for body in bodies if body[:1] == b"+"]
+            current.hunks.append(Hunk(int(match[1]), int(match[3]), tuple(removed), tuple(added)))
+        elif line.startswith(b":"):
+            change = _parse_raw(line)
+            files.append(change)
+            by_path[change.path] = change
+        elif line.startswith(b"diff --git "):
+            current = None
+        elif line.startswith(b"--- ") and current is None:
+            old_name = line[4:].removesuffix(b"\t")
+        elif line.startswith(b"+++ ") and current is None:
+            name = line[4:].removesuffix(b"\t")
+            name = old_name if name == b"/dev/null" else name
+            current = by_path.get(_unquote(name)[2:])
+        elif OBJECT_ID.fullmatch(line):
+            if sha is not None:
+                yield sha, tuple(files), True
+            sha, files, by_path, current = text_of(line), [], {}, None
+    if sha is not None:
+        yield sha, tuple(files), False
