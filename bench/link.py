@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from golddiff.git import GitRepository
+from golddiff.outcomes import evidence
 from golddiff.outcomes import link as linking
 from golddiff.outcomes.analyse import Analysed, Analysis, analyse
 from golddiff.outcomes.lines import key, significant
@@ -42,10 +43,10 @@ _VARIED: dict[str, tuple[float, float]] = {
     "_TIME_SLOPE": (0.0, 1.0),
     "_SAME_RESULT": (0.0, 9.0),
     "_SAME_START": (0.0, 3.0),
-    "_REMOVED": (0.0, 1.0),
-    "_OTHER_PATH": (0.0, 1.0),
+    "REMOVED": (0.0, 1.0),
+    "OTHER_PATH": (0.0, 1.0),
     "_COPY_CAP": (0.0, 12.0),
-    "_ALTERNATIVES": (1, 10_000),
+    "ALTERNATIVES": (1, 10_000),
 }
 """Constants of the linker, each with a much lower and a much higher value, for `--vary`."""
 _JUDGED = Path(__file__).with_name("link_judged.json")
@@ -271,7 +272,7 @@ def table(pairs: list[Pair], *, default: bool) -> list[str]:
 def reliability(pairs: list[Pair]) -> list[str]:
     """Stated probability against the share that was right, over all candidates at or above the threshold."""
     rows = []
-    for low, high in ((0.85, 0.95), (0.95, 0.99), (0.99, 1.01)):
+    for low, high in ((0.85, 0.95), (0.95, 0.98), (0.98, 1.01)):
         group = [pair for pair in pairs if pair.linked and low <= pair.confidence < high]
         if group:
             stated = sum(pair.confidence for pair in group) / len(group)
@@ -285,13 +286,14 @@ def vary(name: str, shared: Path, repo: Path) -> list[str]:
     rows = ["", f"**Every constant at a much lower and a much higher value** ({name}, default branch)", ""]
     rows += ["| constant | value | precision | recall (≥ 10 %) | other branches: precision |", "|---|---|---|---|---|"]
     for constant, values in {"": (0.0,), **_VARIED}.items():
-        before = getattr(linking, constant) if constant else None
+        home = linking if constant == "LINKED" else evidence
+        before = getattr(home, constant) if constant else None
         for value in values:
             if constant:
-                setattr(linking, constant, value)
+                setattr(home, constant, value)
             pairs, _ = measure(name, shared, repo, frozenset({"trailer", "notes"}))
             if constant:
-                setattr(linking, constant, before)
+                setattr(home, constant, before)
             shares = []
             for default in (True, False):
                 links = [pair for pair in pairs if pair.linked and pair.default == default]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from golddiff.git import GitRepository
+from golddiff.outcomes.evidence import Names
 from golddiff.outcomes.history import read_history
-from golddiff.outcomes.link import Names
 from golddiff.outcomes.names import read_names
 from outcomes.world import START, World
 

@@ -16,6 +16,7 @@ from golddiff.outcomes.history import History, accepted_graph, read_history
 from golddiff.outcomes.names import read_names
 from golddiff.outcomes.place import Placement, belongs, find_placement
 from golddiff.outcomes.replay import Reader, Replay, replay
+from golddiff.outcomes.written import Written, collect
 from golddiff.types import Clean, Event, Session
 
 Progress = Callable[[str], None]
@@ -58,7 +59,7 @@ def analyse(
     graph, default = accepted_graph(git)
     known = git.paths(graph)
     digits = len(default[1]) if default else 40
-    here: list[tuple[Analysed, linking.Written]] = []
+    here: list[tuple[Analysed, Written]] = []
     elsewhere: dict[str, str] = {}
     for session, events in transcripts:
         inside, why = belongs(git, session, events, known)
@@ -68,7 +69,7 @@ def analyse(
         placement = find_placement(session, events, known)
         done = replay(events, placement, base_reader(git, session))
         found = Analysed(session, events, why, inside is True, placement, done, 0.0, [])
-        here.append((found, linking.written(session, events, done, digits)))
+        here.append((found, collect(session, events, done, digits)))
         if progress:
             progress(f"replayed {len(here)} sessions")
     starts = [found.session.started_at for found, _ in here]

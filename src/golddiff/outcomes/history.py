@@ -24,7 +24,7 @@ MAX_LINES = 20_000
 """Added lines of one file in one commit beyond which the file is not indexed."""
 MAX_COMMITS = 50_000
 """Newest commits that are read; older ones change rarity little."""
-_SKEW = timedelta(minutes=2)
+SKEW = timedelta(minutes=2)
 """Clocks of one machine and of git's whole seconds agree within this."""
 _IGNORED_REFS = ("refs/stash", "refs/notes/")
 
@@ -126,7 +126,7 @@ def read_history(
     facts = {commit.sha: commit for commit in git.commits(shas)}
     if facts:
         history.last_commit_at = max(commit.committed_at for commit in facts.values())
-    start = since - _SKEW if since else None
+    start = since - SKEW if since else None
     position = {sha: index for index, sha in enumerate(shas)}
     seen: set[int] = set()
     if progress:

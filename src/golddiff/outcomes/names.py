@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 
 from golddiff.git import GitRepository
+from golddiff.outcomes.evidence import Names
 from golddiff.outcomes.history import History
-from golddiff.outcomes.link import Names
 
 _CHECKPOINT = "Entire-Checkpoint"
 _CHECKPOINT_BRANCH = "entire/checkpoints/v1"

@@ -21,9 +21,10 @@ from golddiff import patch
 from golddiff.errors import UsageError
 from golddiff.git import GitRepository
 from golddiff.outcomes.analyse import Analysed, Analysis, Progress, analyse
+from golddiff.outcomes.evidence import KINDS
 from golddiff.outcomes.gold import Gold, find_gold, line_fates
 from golddiff.outcomes.judge import hunk_fates, judge_attempts, judge_session
-from golddiff.outcomes.link import KINDS, Candidate
+from golddiff.outcomes.link import Candidate
 from golddiff.outcomes.replay import AttemptState, Replay, State
 from golddiff.rights.redact import redact_text
 from golddiff.store import Store
