@@ -57,7 +57,7 @@ def test_an_answer_comes_back_as_it_was(folder, name: str, text: str) -> None:
 
 
 def test_a_document_has_a_context_of_one_token(folder) -> None:
-    context, tokens = renderer(folder, "blocks").document("ab")
+    context, tokens = renderer(folder, "blocks").document("ac")
     assert (len(context), len(tokens)) == (1, 2)
 
 
