@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from golddiff import patch
@@ -259,7 +262,7 @@ def test_a_forged_trailer_does_not_outweigh_contents_that_say_the_opposite(world
     assert world.outcome(session).commits == ()
 
 
-def test_sessions_of_another_repository_are_left_alone(world: World, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_sessions_of_another_repository_are_left_alone(world: World, tmp_path: Path) -> None:
     other = World(tmp_path / "other", world.store)
     theirs = other.session("s2").prompt().write("src/other_only.py", feature("beta")).save()
     ours = world.session("s1").prompt().write("src/new.py", feature("alpha")).save()
@@ -298,7 +301,7 @@ def test_a_secret_in_the_repository_never_reaches_the_store(world: World) -> Non
     assert not any(secret in text for text in stored)
 
 
-def test_an_empty_repository_says_nothing_and_a_plain_folder_is_an_error(world: World, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_an_empty_repository_says_nothing_and_a_plain_folder_is_an_error(world: World, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not in a git repository"):
         compute(world.store, tmp_path)
     empty = tmp_path / "empty"
@@ -322,3 +325,23 @@ def test_a_commit_that_only_names_the_session_and_holds_none_of_its_lines_decide
     world.commit("a key that redaction hides\n\nAgent-Session: 0123-session")
     outcome = world.outcome(session)
     assert outcome.state is not SessionState.REJECTED
+
+
+def test_the_whole_stage_runs_nothing_of_the_repository_that_it_reads(world: World, tmp_path: Path) -> None:
+    session = world.session("s1").prompt().write("src/new.py", feature("alpha")).save()
+    world.commit("alpha")
+    markers = tmp_path / "markers"
+    markers.mkdir()
+    bomb = tmp_path / "bomb"
+    bomb.write_text(f'#!/bin/sh\ntouch {markers}/"$(basename "$0")$1"\ncat 2>/dev/null\n')
+    bomb.chmod(0o755)
+    for name in ("core.fsmonitor", "core.pager", "diff.external", "diff.x.textconv", "filter.x.clean", "gpg.program"):
+        world.git("config", name, f"{bomb} {name}")
+    for hook in ("post-checkout", "post-index-change", "reference-transaction"):
+        shutil.copy(bomb, world.folder / ".git" / "hooks" / hook)
+    (world.folder / ".git" / "info" / "attributes").write_text("* diff=x filter=x\n")
+    world.file(".gitattributes", "* diff=x filter=x\n")
+    world.file("src/new.py", "dirty\n")
+    outcome = world.outcome(session)
+    assert outcome.state is SessionState.ACCEPTED
+    assert list(markers.iterdir()) == []
