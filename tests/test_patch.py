@@ -78,7 +78,7 @@ def test_replace_does_what_edit_tools_do() -> None:
 
 
 def test_a_patch_that_is_cut_short_is_refused() -> None:
-    with pytest.raises(patch.PatchError, match="cut short"):
+    with pytest.raises(patch.PatchError, match=r"@@ -1,3 \+1,3 @@. is cut short"):
         patch.parse("--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n a\n")
 
 

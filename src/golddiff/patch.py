@@ -195,7 +195,8 @@ def parse_hunks(text: str) -> tuple[Hunk, ...]:
 
 
 def _hunk(lines: Sequence[str], at: int) -> tuple[Hunk, int]:
-    match = _HEADER.match(lines[at])
+    header = lines[at].strip()
+    match = _HEADER.match(header)
     old_left = int(match[2] or 1) if match else None
     new_left = int(match[4] or 1) if match else None
     body: list[tuple[str, str]] = []
@@ -218,7 +219,7 @@ def _hunk(lines: Sequence[str], at: int) -> tuple[Hunk, int]:
             break
         at += 1
     if old_left or new_left:
-        raise PatchError(f"the hunk {lines[0].strip()[:60]!r} is cut short; the patch is incomplete.")
+        raise PatchError(f"the hunk {header[:60]!r} is cut short: get the patch again, whole.")
     start = int(match[1]) if match else None
     return Hunk(start, tuple(body)), at
 
