@@ -314,13 +314,14 @@ def report(
         f"Measured {datetime.now(UTC):%Y-%m-%d} on {platform.machine()} {platform.system()}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}; trailers and notes hidden from the linker.",
         "",
-        "| data | commits | sessions imported / in the truth | placed here | linked | seconds (CPU) |",
+        "| data | commits | sessions imported / in the truth | placed here | coverage: sessions that are linked "
+        "| seconds (CPU) |",
         "|---|---|---|---|---|---|",
     ]
     for name, row in facts.items():
         out.append(
             f"| {name} | {row['commits']:,} | {row['sessions']} / {row['in truth']} | {row['placed']} | "
-            f"{row['linked']} | {row['seconds']} ({row['cpu_seconds']}) |"
+            f"{row['linked']}: {wilson(row['linked'], row['sessions'])} | {row['seconds']} ({row['cpu_seconds']}) |"
         )
     for default, title in ((True, "Pairs on the default branch"), (False, "Pairs on other branches")):
         out += ["", f"**{title}**", "", "| | share | Wilson 95 % | cluster bootstrap by session |", "|---|---|---|---|"]

@@ -129,14 +129,14 @@ def from_content(
 
 def from_files(same: AbstractSet[str]) -> list[Reason]:
     """What files say that are exactly as the session left them."""
-    return [_evidence("files", _SAME_RESULT, f"{len(same)} files are exactly as the session left them")] if same else []
+    return [_evidence("files", _SAME_RESULT, f"{len(same)} file(s) exactly as the session left them")] if same else []
 
 
 def from_base(work: Written, commit: CommitLines) -> list[Reason]:
     """What the state before the commit says."""
     same = [f.change.old_path for f in commit.files if (f.change.old_path, f.change.old_blob) in work.starts]
     if same:
-        return [_evidence("base", _SAME_START, f"{len(same)} files were exactly as the session found them")]
+        return [_evidence("base", _SAME_START, f"{len(same)} file(s) were exactly as the session found them")]
     if work.session.base_commit is not None and work.session.base_commit in commit.facts.parents:
         return [_evidence("base", _BASE_IS_PARENT, "its parent is the commit that the session began at")]
     return []

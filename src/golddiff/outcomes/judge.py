@@ -59,7 +59,8 @@ def judge_session(
         kept, total = counts[LineFate.KEPT], len(lines)
         confidence = max(candidate.confidence for candidate in linked)
         where = "" if any(c.on_default_branch for c in gold.commits) else ", only on a branch that is not the default"
-        said = f"{kept} of {total} lines kept in {len(gold.commits)} commits{where}" if total else f"linked{where}"
+        held = "1 commit" if len(gold.commits) == 1 else f"{len(gold.commits)} commits"
+        said = f"{kept} of {total} lines kept in {held}{where}" if total else f"linked to {held}{where}"
         if total == 0 or kept >= ACCEPTED_SHARE * total:
             return Judgement(SessionState.ACCEPTED, confidence, (said, *notes))
         if kept + counts[LineFate.REVISED] == 0 and not gold.files:
@@ -96,11 +97,11 @@ def _unknown(*reasons: str) -> Judgement:
 
 def _notes(replay: Replay) -> list[str]:
     counted = (
-        (replay.writing_commands, "commands may have changed files unseen"),
-        (replay.unplaced_edits, "edits fit no known state"),
-        (replay.user_changes, "times the user changed a file in between"),
-        (replay.rejections, "tool uses refused"),
-        (replay.interruptions, "interruptions"),
+        (replay.writing_commands, "command(s) may have changed files unseen"),
+        (replay.unplaced_edits, "edit(s) fit no known state"),
+        (replay.user_changes, "time(s) the user changed a file in between"),
+        (replay.rejections, "tool use(s) refused"),
+        (replay.interruptions, "interruption(s)"),
     )
     return [f"{count} {what}" for count, what in counted if count]
 
