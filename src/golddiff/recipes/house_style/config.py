@@ -46,6 +46,12 @@ class DemoConfig:
     longest_characters: int = 110
     """Longer statements are not used: a row should stay under about 80 tokens."""
 
+    epochs: int = 2
+    """Passes over the training rows."""
+    learning_rate: float = 5e-4
+    shots: int = 3
+    """Earlier accepted changes that R0 shows, and solved examples in off-workflow tasks."""
+
     def record(self) -> dict[str, object]:
         """Return the settings as plain data, for the record of the run."""
         return asdict(self)

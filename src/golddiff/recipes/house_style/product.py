@@ -16,6 +16,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from importlib import resources
 from pathlib import Path
 
 from golddiff.errors import InputError
@@ -67,6 +69,8 @@ class Product:
     played: tuple[Played, ...]
     licence_of: Mapping[str, str]
     """Path of a file → SPDX id of the distribution that it was copied from."""
+    key: str
+    """Hash of everything that repository and transcripts follow from."""
 
 
 def build_product(
@@ -80,9 +84,15 @@ def build_product(
 ) -> Product:
     """Play all sessions of `plan` and write repository and transcripts below `folder`, replacing what was there.
 
-    `texts`: path → file as it is in its distribution. Raises InputError where git cannot be run.
+    `texts`: path → file as it is in its distribution. What was played before under the same key is left as it is.
+    Raises InputError where git cannot be run.
     """
-    repository, transcripts = folder / "product", folder / "transcripts"
+    repository, transcripts, mark = folder / "product", folder / "transcripts", folder / "played"
+    key = _key(repository, plan, texts, wishes, config)
+    if mark.is_file() and mark.read_text() == key:
+        again = tuple(play(planned, wishes[planned.family], config) for planned in plan.sessions)
+        return Product(repository, transcripts, again, licence_of, key)
+    mark.unlink(missing_ok=True)
     for old in (repository, transcripts):
         shutil.rmtree(old, ignore_errors=True)
     repository.mkdir(parents=True)
@@ -109,7 +119,20 @@ def build_product(
         "AUTHORS": "A simulated team. Nobody is behind it, and nobody can be reached.\n",
     })  # fmt: skip
     stream.write(repository)
-    return Product(repository, transcripts, tuple(played), licence_of)
+    mark.write_text(key)
+    return Product(repository, transcripts, tuple(played), licence_of, key)
+
+
+def _key(repository: Path, plan: Plan, texts: Mapping[str, str], wishes: Mapping[str, str], config: DemoConfig) -> str:
+    digest = blake2b(digest_size=16)
+    for part in (str(repository), config.record(), sorted(wishes.items()), plan.sessions, README, LICENSE):
+        digest.update(repr(part).encode())
+    for path in plan.paths:
+        digest.update(f"{path}\n{texts[path]}\n".encode())
+    home = resources.files("golddiff.recipes.house_style")
+    for name in ("product.py", "teacher.py", "transcript.py"):
+        digest.update(home.joinpath(name).read_bytes())
+    return digest.hexdigest()
 
 
 def _record(

@@ -56,7 +56,7 @@ def find_sites(files: Iterable[SourceFile], families: Sequence[Family]) -> Found
     """Return the usable sites of `files`, each statement text once, at most one family per statement."""
     found, seen = Found(), set[tuple[str, str]]()
     for file in files:
-        asked = [family for family in families if any(mark in file.text for mark in family.marks)]
+        asked = [family for family in families if family.mark.search(file.text)]
         if not asked:
             continue
         found.files += 1
@@ -68,7 +68,7 @@ def find_sites(files: Iterable[SourceFile], families: Sequence[Family]) -> Found
                 continue
             for statement in statements_of(file.text, tree):
                 for family in asked:
-                    if any(mark in statement.text for mark in family.marks):
+                    if family.mark.search(statement.text):
                         _try(file, statement, family, found, seen)
     return found
 

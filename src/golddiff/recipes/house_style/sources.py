@@ -33,8 +33,8 @@ SOURCES = (
 
 MAX_BYTES = 32_000
 SKIPPED = frozenset({"site-packages", "test", "idlelib", "turtledemo", "_vendor", "vendor", "_vendored", "externals"})
-MOST_FILES = 1500
-"""Of one distribution: the largest hold thousands of near copies."""
+MOST_FILES = 500
+"""Of one distribution, evenly over its folders: the largest hold thousands of near copies."""
 
 
 @dataclass(frozen=True)
@@ -126,4 +126,4 @@ def _files_of(name: str) -> list[tuple[Path, Path]]:
             for file in distribution.files or ()
             if file.suffix == ".py" and ".." not in file.parts and not SKIPPED & set(file.parts)
         ]
-    return [(root, path) for path in sorted(paths)[:MOST_FILES]]
+    return [(root, path) for path in sorted(paths)[:: 1 + len(paths) // MOST_FILES]]

@@ -7,6 +7,7 @@ the type of a result or an attribute, and leaves `Optional` inside another type 
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any
 
 from golddiff.recipes.house_style.harness.style import OLD_TYPING, old_annotation
@@ -20,7 +21,7 @@ class Annotations:
 
     name = "annotations"
     wish = "Modern type hints."
-    marks: tuple[str, ...] = ("Optional[", "Union[", "List[", "Dict[", "Tuple[", "Set[", "FrozenSet[", "Type[")
+    mark = re.compile(r"\b(Optional|Union|List|Dict|Tuple|Set|FrozenSet|Type)\[")
 
     def edits(self, statement: Statement) -> list[Edit]:
         """Return one edit per annotation that holds an old name."""

@@ -6,6 +6,7 @@ positions of the syntax tree, never by regular expression over code, so everythi
 
 from __future__ import annotations
 
+import re
 from typing import Any, Protocol
 
 from golddiff.recipes.house_style.statement import Edit, Statement
@@ -18,8 +19,8 @@ class Family(Protocol):
     """Key of `harness.style.OLD`."""
     wish: str
     """What the team types: the instruction of every row of this family."""
-    marks: tuple[str, ...]
-    """Texts of which a file must hold at least one to be worth parsing."""
+    mark: re.Pattern[str]
+    """Matches every line that may hold a site: a cheap look before anything is parsed. Edits never rest on it."""
 
     def edits(self, statement: Statement) -> list[Edit]:
         """Return the right edits, or none. Raises Skip (with the reason) for a site that is not clear-cut."""

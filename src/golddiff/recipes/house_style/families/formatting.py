@@ -31,7 +31,7 @@ class Formatting:
 
     name = "f-strings"
     wish = "Use f-strings."
-    marks: tuple[str, ...] = ("%", ".format(")
+    mark = re.compile(r"""["']\s*%\s*[\w("'{\[]|["']\.format\(""")
 
     def edits(self, statement: Statement) -> list[Edit]:
         """Return one edit per formatting expression."""

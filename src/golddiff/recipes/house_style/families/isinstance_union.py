@@ -23,7 +23,7 @@ class IsinstanceUnion:
 
     name = "isinstance"
     wish = "isinstance with |."
-    marks: tuple[str, ...] = ("isinstance(", "issubclass(")
+    mark = re.compile(r"\bisinstance\(.*,\s*\(")
 
     def edits(self, statement: Statement) -> list[Edit]:
         """Return one edit per tuple of classes."""

@@ -19,7 +19,7 @@ class Keys:
 
     name = "keys"
     wish = "No .keys() in tests and loops."
-    marks: tuple[str, ...] = (".keys()",)
+    mark = re.compile(r"\bin\b.*\.keys\(\)")
 
     def edits(self, statement: Statement) -> list[Edit]:
         """Return one edit per `.keys()`."""

@@ -7,6 +7,7 @@ built from a list (`set([a])` → `[a]`): both look tidy and fail when they run.
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any
 
 from golddiff.recipes.house_style.harness.style import old_literal
@@ -20,7 +21,7 @@ class Literals:
 
     name = "literals"
     wish = "Use literals."
-    marks: tuple[str, ...] = ("set(", "dict(", "list()", "tuple()", "list([", "list((", "tuple([", "tuple((")
+    mark = re.compile(r"\b(set\([\[(]|set\(.*\bfor\b|dict\([)\[(\w]|list\([)\[(]|tuple\([)\[(])")
 
     def edits(self, statement: Statement) -> list[Edit]:
         """Return one edit per constructor call."""

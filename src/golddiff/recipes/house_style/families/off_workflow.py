@@ -35,7 +35,7 @@ class Membership(_OffWorkflow):
 
     name = "off: not in"
     wish = "Write not in, is not."
-    marks: tuple[str, ...] = ("not ",)
+    mark = re.compile(r"\bnot [\w.]+(\[[^\]]*\]|\([^()]*\))? (in|is)\b")
 
     def edits(self, statement: Statement) -> list[Edit]:
         """Return one edit per negated test."""
@@ -63,7 +63,7 @@ class Default(_OffWorkflow):
 
     name = "off: get"
     wish = "No None default in get."
-    marks: tuple[str, ...] = (".get(",)
+    mark = re.compile(r"\.get\(.*,\s*None\)")
 
     def edits(self, statement: Statement) -> list[Edit]:
         """Return one edit per superfluous default."""
@@ -92,7 +92,7 @@ class TypeTest(_OffWorkflow):
 
     name = "off: type test"
     wish = "Use isinstance."
-    marks: tuple[str, ...] = ("type(",)
+    mark = re.compile(r"\btype\([\w.\[\]]+\)\s*(==|!=|is\b)")
 
     def edits(self, statement: Statement) -> list[Edit]:
         """Return one edit per comparison of a type."""
@@ -134,7 +134,7 @@ class Sorting(_OffWorkflow):
 
     name = "off: sorted"
     wish = "No needless copies."
-    marks: tuple[str, ...] = ("sorted(", "set(list(", "set(tuple(")
+    mark = re.compile(r"\b(sorted|set)\((list|tuple)\(|\blist\(sorted\(")
 
     def edits(self, statement: Statement) -> list[Edit]:
         """Return one edit per needless copy."""

@@ -8,6 +8,7 @@ class does.
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any, TypeGuard
 
 from golddiff.recipes.house_style.harness.style import old_super
@@ -19,7 +20,7 @@ class SuperCall:
 
     name = "super"
     wish = "Plain super()."
-    marks: tuple[str, ...] = ("super(",)
+    mark = re.compile(r"\bsuper\(\w")
 
     def edits(self, statement: Statement) -> list[Edit]:
         """Return one edit per `super(C, self)`."""
