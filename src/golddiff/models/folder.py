@@ -120,6 +120,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, 0o644)  # mkstemp is private by default; models may be shared
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
