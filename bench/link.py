@@ -108,7 +108,7 @@ def measure(name: str, shared: Path, repo: Path, ignore: frozenset[str]) -> tupl
         import_paths(store, [shared / name / "sessions"])
         transcripts = [(session, store.events(session.id)) for session in store.sessions()]
         began, cpu = time.perf_counter(), time.process_time() + _children()
-        analysis = analyse(git, transcripts, ignore)
+        analysis = analyse(git, [session for session, _ in transcripts], store.events, ignore)
         took, cpu = time.perf_counter() - began, time.process_time() + _children() - cpu
         by_provider: dict[str, list[Analysed]] = defaultdict(list)
         for found in analysis.sessions:

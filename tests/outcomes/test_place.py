@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
-from golddiff.outcomes.place import blob_id, find_placement, plain_url
+from golddiff.git import GitRepository
+from golddiff.outcomes.place import Headers, blob_id, find_placement, plain_url
 from golddiff.rights.redact import redact_transcript
 from golddiff.types import Event, EventKind, FileEdit, Session, Transcript
+from outcomes.world import World
 
 KNOWN = {"src/app/main.py", "src/app/views.py", "README.md", "docs/index.md"}
 
@@ -72,3 +77,23 @@ def test_one_repository_has_one_address(url: str) -> None:
 
 def test_blob_ids_are_gits() -> None:
     assert blob_id("hello\n", 40) == "ce013625030ba8dba906f756967f9e9ca394464a"
+
+
+def test_a_session_is_placed_by_folder_first_then_by_url(world: World, tmp_path: Path) -> None:
+    world.git("remote", "add", "origin", "git@github.com:owner/product.git")
+    (tmp_path / "plain").mkdir()
+    subprocess.run(["git", "init", "-q", str(tmp_path / "other")], check=True)
+
+    def decide(**fields: str) -> bool | None:
+        raw = Transcript(Session[str](id="s", source="test", **fields), ())
+        with GitRepository.open(world.folder) as git:
+            decided = Headers(git).decide(redact_transcript(raw).session)
+        return decided and decided[0]
+
+    ours, theirs = "https://github.com/Owner/product", "https://github.com/owner/else"
+    assert decide(cwd=str(world.folder / "src")) is True
+    assert decide(cwd=str(tmp_path / "other"), repository_url=ours) is False
+    assert decide(cwd=str(tmp_path / "plain"), repository_url=ours) is True
+    assert decide(cwd="/gone", repository_url=theirs) is False
+    assert decide(cwd="/gone", repository_url="https://github.com/fork/product") is None
+    assert decide(cwd="/gone") is None

@@ -14,7 +14,7 @@ from golddiff.git import GitRepository
 from golddiff.outcomes import link as linking
 from golddiff.outcomes.history import History, accepted_graph, read_history
 from golddiff.outcomes.names import read_names
-from golddiff.outcomes.place import Placement, belongs, find_placement
+from golddiff.outcomes.place import Headers, Placement, belongs, find_placement
 from golddiff.outcomes.replay import Reader, Replay, replay
 from golddiff.outcomes.written import Written, collect
 from golddiff.types import Clean, Event, Session
@@ -27,7 +27,6 @@ class Analysed:
     """One session of this repository."""
 
     session: Session[Clean]
-    events: tuple[Event[Clean], ...]
     why_here: str
     sure: bool
     """Whether more than common file names says that it belongs here."""
@@ -51,24 +50,34 @@ class Analysis:
 
 def analyse(
     git: GitRepository,
-    transcripts: Iterable[tuple[Session[Clean], tuple[Event[Clean], ...]]],
+    sessions: Iterable[Session[Clean]],
+    load: Callable[[str], tuple[Event[Clean], ...]],
     ignore: AbstractSet[str] = frozenset(),
     progress: Progress | None = None,
 ) -> Analysis:
-    """Replay and link the sessions that belong to `git`. Raises InputError where its history cannot be read."""
+    """Replay and link the sessions that belong to `git`; `load` gives a session's events by its id.
+
+    Raises InputError where the history cannot be read.
+    """
     graph, default = accepted_graph(git)
     known = git.paths(graph)
     digits = len(default[1]) if default else 40
     here: list[tuple[Analysed, Written]] = []
     elsewhere: dict[str, str] = {}
-    for session, events in transcripts:
-        inside, why = belongs(git, session, events, known)
+    headers = Headers(git)
+    for session in sessions:
+        decided = headers.decide(session)
+        if decided is not None and not decided[0]:
+            elsewhere[session.id] = decided[1]
+            continue
+        events = load(session.id)
+        inside, why = decided or belongs(git, session, events, known)
         if inside is False:
             elsewhere[session.id] = why
             continue
         placement = find_placement(session, events, known)
         done = replay(events, placement, base_reader(git, session))
-        found = Analysed(session, events, why, inside is True, placement, done, 0.0, [])
+        found = Analysed(session, why, inside is True, placement, done, 0.0, [])
         here.append((found, collect(session, events, done, digits)))
         if progress:
             progress(f"replayed {len(here)} sessions")

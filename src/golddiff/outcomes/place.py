@@ -122,25 +122,48 @@ def read_paths(events: Iterable[Event[Clean]]) -> Iterator[str]:
                     yield found
 
 
-def belongs(
-    git: GitRepository, session: Session[Clean], events: tuple[Event[Clean], ...], known: set[str]
-) -> tuple[bool | None, str]:
-    """Whether the session worked in this repository (None: only its content can tell), and why."""
-    remotes = {plain_url(url) for url in git.remotes()}
-    if session.cwd is not None and session.cwd.startswith("/") and Path(session.cwd).is_dir():
+class Headers:
+    """Decides by a session's folder and repository URL, which are quick to look at."""
+
+    def __init__(self, git: GitRepository) -> None:
+        self._common = common_dir(git.git_dir)
+        self._remotes = {plain_url(url) for url in git.remotes()}
+        self._folders: dict[str, tuple[bool, str] | None] = {}
+
+    def decide(self, session: Session[Clean]) -> tuple[bool, str] | None:
+        """Whether the session worked in this repository, and why; None where only its events can tell."""
+        if session.cwd is not None and session.cwd not in self._folders:
+            self._folders[session.cwd] = self._by_folder(session.cwd)
+        found = self._folders.get(session.cwd) if session.cwd is not None else None
+        if found is None and session.repository_url is not None and self._remotes:
+            url = plain_url(session.repository_url)
+            if url in self._remotes:
+                return True, "its repository URL is one of the remotes"
+            if url.rsplit("/", 1)[-1] not in {remote.rsplit("/", 1)[-1] for remote in self._remotes}:
+                return False, "its repository URL is none of the remotes"
+        return found
+
+    def _by_folder(self, cwd: str) -> tuple[bool, str] | None:
+        if not cwd.startswith("/") or not Path(cwd).is_dir():
+            return None
         try:
-            with GitRepository.open(session.cwd) as other:
-                if common_dir(other.git_dir) == common_dir(git.git_dir):
+            with GitRepository.open(cwd) as other:
+                if common_dir(other.git_dir) == self._common:
                     return True, "its folder lies in this repository"
-                if not remotes & {plain_url(url) for url in other.remotes()}:
+                if not self._remotes & {plain_url(url) for url in other.remotes()}:
                     return False, "its folder is another repository"
         except InputError:
             pass
-    if session.repository_url is not None and remotes:
-        if plain_url(session.repository_url) in remotes:
-            return True, "its repository URL is one of the remotes"
-        if plain_url(session.repository_url).rsplit("/", 1)[-1] not in {url.rsplit("/", 1)[-1] for url in remotes}:
-            return False, "its repository URL is none of the remotes"
+        return None
+
+
+def belongs(
+    git: GitRepository, session: Session[Clean], events: tuple[Event[Clean], ...], known: set[str]
+) -> tuple[bool | None, str]:
+    """Whether the files that a session touched say that it worked in this repository, and why.
+
+    None: they are too common to say, and only the linker can tell.
+    """
     digits = len((git.default_branch() or ("", ""))[1]) or 40
     for text in dict.fromkeys(event.edit.before for event in events if event.edit is not None and event.edit.before):
         if git.has_object(blob_id(text, digits)):

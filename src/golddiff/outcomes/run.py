@@ -91,12 +91,8 @@ def compute(
     """
     chosen = set(sessions) if sessions is not None else None
     with GitRepository.open(path) as git:
-        transcripts = (
-            (session, store.events(session.id))
-            for session in store.sessions()
-            if chosen is None or session.id in chosen
-        )
-        analysis = analyse(git, transcripts, ignore, progress)
+        wanted = (session for session in store.sessions() if chosen is None or session.id in chosen)
+        analysis = analyse(git, wanted, store.events, ignore, progress)
         with store.transaction():
             repository = remember_repository(store, git)
             summary = Summary(repository, elsewhere=analysis.elsewhere)
