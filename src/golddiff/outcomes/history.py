@@ -128,6 +128,8 @@ def read_history(
         history.last_commit_at = max(commit.committed_at for commit in facts.values())
     start = since - SKEW if since else None
     position = {sha: index for index, sha in enumerate(shas)}
+    # Before the first session the default branch alone tells how rare a line is.
+    shas = [s for s in shas if s in default_commits or start is None or (s in facts and facts[s].committed_at >= start)]
     seen: set[int] = set()
     if progress:
         progress(f"reading {len(shas):,} commits")
