@@ -77,11 +77,11 @@ def test_many_neighbours_are_counted_and_not_all_shown(store: Store) -> None:
 
 
 def test_a_loop_ends_and_an_erased_record_is_named(store: Store) -> None:
-    store.put(Repository(id="repo_a", name="a"), parents=["repo_b", "gone_1"])
+    store.put(Repository(id="repo_a", name="a"), parents=["repo_b", "gone_1", "model@1"])
     store.put(Repository(id="repo_b", name="b"), parents=["repo_a"])
     found = lineage.walk(store, "repo_a")
-    assert names(found.made_from) == ["repository", "erased", "repository", "repository"]
-    assert found.made_from.nodes[1].nodes[0].repeated
+    assert names(found.made_from) == ["repository", "erased", "outside", "repository", "repository"]
+    assert found.made_from.nodes[2].nodes[0].repeated
 
 
 def test_the_card_of_a_session_tells_its_story(store: Store) -> None:

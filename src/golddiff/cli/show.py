@@ -132,7 +132,7 @@ def _section(section: Section, *, wrap: bool = True) -> None:
         table.add_column(
             column,
             no_wrap=not (last and wrap),
-            min_width=min(30, max(len(row[number]) for row in section.rows)) if whole else None,
+            min_width=min(38, max(len(row[number]) for row in section.rows)) if whole else None,
             ratio=1 if last and not wrap else None,
             overflow="fold" if wrap else "ellipsis",
         )

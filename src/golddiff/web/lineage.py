@@ -9,6 +9,7 @@ Not covered: doing the erasure (`rights`).
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -18,6 +19,7 @@ from golddiff.errors import InputError
 from golddiff.store import Store
 from golddiff.types import (
     Attempt,
+    Checkpoint,
     Commit,
     Dataset,
     EvaluationRun,
@@ -26,6 +28,7 @@ from golddiff.types import (
     Outcome,
     Record,
     Repository,
+    Score,
     Session,
 )
 from golddiff.web.facts import shorten
@@ -34,6 +37,7 @@ from golddiff.web.words import counted
 SHOWN = 8
 """Neighbours shown of one record; the rest are counted."""
 DEPTH = 8
+_RECORD_ID = re.compile(r"[a-z]+_[0-9a-z]+(/\d+)?")
 
 _NAMES: dict[type[Record], str] = {EvaluationRun: "evaluation run"}
 
@@ -43,7 +47,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     type: str
-    """Type of the record in words; `erased` where only the edge is left."""
+    """Type of the record in words; `erased` where only the edge is left, `outside` for a model that is no record."""
     label: str
     nodes: tuple[Node, ...] = ()
     more: int = 0
@@ -100,10 +104,14 @@ def label(record: Record) -> str:
             return record.name
         case Example():
             return f"{record.kind} {record.path}:{record.start_line}"
+        case Checkpoint():
+            return f"{record.base_model}, recipe {record.recipe}, seed {record.seed}"
+        case EvaluationRun():
+            return f"{', '.join(record.arms)} under {record.harness}"
+        case Score():
+            return f"{record.arm}, {'unscored' if record.unscored else 'scored'}"
         case _:
-            names = ("base_model", "harness", "arm")
-            values = (f"{name} {getattr(record, name)}" for name in names if hasattr(record, name))
-            return ", ".join(values)
+            return ""
 
 
 class _Walk:
@@ -136,12 +144,13 @@ class _Walk:
         return dict(Counter(self._type(other) for other in sorted(seen - {record_id})).most_common())
 
     def _describe(self, record_id: str) -> tuple[str, str]:
+        gone = "erased" if _RECORD_ID.fullmatch(record_id) else "outside"
         try:
             kind, full = self._store.resolve(record_id)
         except InputError:
-            return "erased", ""
+            return gone, ""
         if full != record_id:
-            return "erased", ""
+            return gone, ""
         return type_name(kind), shorten(label(self._store.get(kind, full)))
 
     def _type(self, record_id: str) -> str:
