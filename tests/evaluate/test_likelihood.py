@@ -14,14 +14,14 @@ from .conftest import task
 
 
 def test_a_span_runs_from_the_last_unchanged_text_to_the_end_of_the_new_lines() -> None:
-    assert changed_spans("a\nb\nc", "a\nB\nc") == [("a", "a\nB")]
-    assert changed_spans("a\nc", "a\nb\nc\nd") == [("a", "a\nb"), ("a\nb\nc", "a\nb\nc\nd")]
+    assert changed_spans("a\nb\nc", "a\nB\nc") == [("a", "\nB")]
+    assert changed_spans("a\nc", "a\nb\nc\nd") == [("a", "\nb"), ("a\nb\nc", "\nd")]
     assert changed_spans("a\nb", "A\nb") == [("", "A")]
 
 
 def test_white_space_before_a_changed_line_belongs_to_it() -> None:
     """`\\n    ` is one token in byte-level tokenisers of code; a cut inside it would change the tokens."""
-    assert changed_spans("a\n\n    b", "a\n\n    B") == [("a", "a\n\n    B")]
+    assert changed_spans("a\n\n    b", "a\n\n    B") == [("a", "\n\n    B")]
 
 
 def test_deletions_and_new_blank_lines_have_nothing_to_score() -> None:
@@ -31,10 +31,13 @@ def test_deletions_and_new_blank_lines_have_nothing_to_score() -> None:
 
 def test_nats_and_tokens_are_those_of_the_changed_lines(tmp_path: Path) -> None:
     """The fake counts characters as tokens at 0.5 nats each."""
-    upstream = ScriptedUpstream(lambda _: "", likelihood=lambda pair: 0.5)
+    seen = []
+    upstream = ScriptedUpstream(lambda _: "", likelihood=lambda pair: seen.append(pair) or 0.5)
     example = task(1)
     with AnswerBook(tmp_path, "m", "h", upstream) as book:
         (found,) = changed_lines(book, [(example, edit_messages(example))], batch=8)
+    assert [message.role for message in seen[0][0]] == ["user", "assistant"]
+    assert seen[0][0][-1].content == "def f():"
     new = "\n    return new(1)"
     assert found == Likelihood(len(new) * 0.5, len(new))
 

@@ -20,7 +20,11 @@ Conversation: TypeAlias = Sequence[Message]
 """Messages in order; the model writes the next assistant message."""
 
 ScoredPair: TypeAlias = tuple[Conversation, str]
-"""A conversation and the text whose likelihood as its answer is asked. No messages: the text as a bare document."""
+"""A conversation and the text whose likelihood as its answer is asked. No messages: the text as a bare document.
+
+A conversation that ends with an assistant message asks for the text as the *continuation* of that answer: the message
+is given, not scored.
+"""
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):

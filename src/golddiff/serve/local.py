@@ -47,7 +47,12 @@ class LocalUpstream:
         """See `Upstream.loglikelihood`."""
         scored: list[tuple[list[int], list[int]]] = []
         for conversation, text in pairs:
-            if conversation:
+            if conversation and conversation[-1].role == "assistant":
+                given = conversation[-1].content
+                begun = len(self.renderer.answer(given)) - 1
+                answer = self.renderer.answer(given + text)[:-1]
+                scored.append(([*self.prompt(conversation[:-1]), *answer[:begun]], answer[begun:]))
+            elif conversation:
                 scored.append((self.prompt(conversation), self.renderer.answer(text)[:-1]))
             else:
                 scored.append(self.renderer.document(text))
