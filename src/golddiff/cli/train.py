@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from golddiff import config as settings
 from golddiff.cli.app import console, emit_json, json_option, output, workspace_option
+from golddiff.cli.model import locate
 from golddiff.errors import UsageError
-from golddiff.models import find_model
 from golddiff.store import Store
 from golddiff.train import R1Config, config_from
 from golddiff.types import Checkpoint
@@ -39,7 +39,7 @@ Examples:
     default="smollm2-135m",
     show_default=True,
     metavar="MODEL",
-    help="Name in the catalogue, Hugging Face id, or folder with safetensors.",
+    help="Name in the catalogue, Hugging Face id, checkpoint id, or folder with safetensors.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the row order.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="A setting of the recipe; repeatable.")
@@ -53,11 +53,11 @@ def command(dataset: str, base: str, seed: int, assignments: tuple[str, ...], wo
     """
     config = config_from({"seed": seed} | dict(_assignment(text) for text in assignments))
     cache = settings.cache_folder()
+    folder = locate(base, workspace, cache)
     with Store.open(workspace) as store:
         from golddiff.train.r1 import Tick
         from golddiff.train.run import train_checkpoint
 
-        folder = find_model(base, cache, say=_say)
         with _Interrupt() as interrupt, _progress() as bar:
             task: TaskID | None = None
 

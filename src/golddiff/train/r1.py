@@ -4,7 +4,7 @@
 
 Choices, each measured on 2 CPU cores (docs/benchmarks.md, training) or taken from science.md, section A:
 - Loss on answers only, and the vocabulary projection (a fifth of a 135M model's work) for answer tokens only.
-- Prompt and answer are two passes, the second on top of the first one's keys and values, so that every shape is constant
+- Prompt and answer are two passes, the second on top of the first one's keys and values: every shape stays constant,
   and the first pass can go without gradient (`prompt_gradient`), which is cheaper per row and learns less from it.
 - Every step has one shape: rows are packed into prompt parts and answer parts of fixed length.
 - Embeddings and output projection stay frozen: most of their gradient would be zeros, and half the optimiser's work.

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from golddiff import __version__
-from golddiff.errors import InputError, RightsError
+from golddiff.errors import InputError, RightsError, WorkspaceError
 from golddiff.models.folder import MANIFEST, Manifest, hash_weights, read_manifest, write_atomically
 from golddiff.models.load import save_weights
 from golddiff.models.renderer import Renderer, RendererSpec, choose_spec, load_renderer
@@ -106,7 +106,11 @@ def _write(
     made = final.with_name(f".{checkpoint_id}.partial")
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir()
-    save_weights(result.model, made)
+    try:
+        save_weights(result.model, made)
+    except Exception as error:  # safetensors has its own exception for a full disk
+        shutil.rmtree(made, ignore_errors=True)
+        raise WorkspaceError(f"cannot write the checkpoint to {final} ({error}): free space and run again.") from error
     for name in _TOKENIZER_FILES:
         if (base / name).is_file():
             shutil.copyfile(base / name, made / name)
@@ -147,7 +151,7 @@ def _write(
         final_loss=sum(tail) / len(tail),
         created_at=datetime.now(UTC),
     )
-    store.put(checkpoint, parents=[dataset.id])
+    store.put(checkpoint, parents=[dataset.id, *([origin.name] if origin.recipe else [])])
     return checkpoint
 
 
