@@ -30,10 +30,14 @@ def test_shots_are_earlier_turns_and_an_untrained_model_is_told_the_format() -> 
     assert messages[2].content == "b"
 
 
-@pytest.mark.parametrize("before", ["    a\n", "    a", "    a\r\n    b\r\n", "a\n\n  b\n"])
+@pytest.mark.parametrize("before", ["    a\n", "    a", "    a\r\n    b\r\n", "a\n\n  b\n", "\n\n  a\n\n"])
 def test_the_accepted_window_survives_the_way_out_and_back(before: str) -> None:
     after = before.replace("a", "c")
     assert parse_update(update_text(example(before, after)), before=before) == after
+
+
+def test_one_line_end_too_many_is_forgiven() -> None:
+    assert parse_update("  x = 1\n", before="  x = 0\n") == "  x = 1\n"
 
 
 def test_a_fence_around_the_whole_answer_is_taken_off() -> None:

@@ -54,12 +54,12 @@ def parse_update(text: str, *, before: str = "\n") -> str | None:
         body = fenced["body"]
     elif "```" in body and "```" not in before:
         return None
-    body = body.strip("\n")
     if not body.strip():
         return None
+    if body.endswith("\n") and not _travelling(before).endswith("\n"):  # chat models end with one; we do not ask for it
+        body = body[:-1]
     ending = "\r\n" if before.endswith("\r\n") else "\n"
-    lines = body.split("\n")
-    return ending.join(lines) + (ending if before.endswith("\n") else "")
+    return body.replace("\n", ending) + (ending if before.endswith("\n") else "")
 
 
 def _request(example: Example) -> Message:
