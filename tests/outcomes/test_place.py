@@ -16,7 +16,7 @@ from outcomes.world import World
 KNOWN = {"src/app/main.py", "src/app/views.py", "README.md", "docs/index.md"}
 
 
-def placed(cwd: str | None, *paths: str) -> list[str | None]:
+def placed(cwd: str | None, *paths: str, known: set[str] = KNOWN) -> list[str | None]:
     """Places of edited paths."""
     events = tuple(
         Event[str](
@@ -29,7 +29,7 @@ def placed(cwd: str | None, *paths: str) -> list[str | None]:
         for index, path in enumerate(paths)
     )
     clean = redact_transcript(Transcript(Session[str](id="s", source="test", cwd=cwd), events))
-    placement = find_placement(clean.session, clean.events, KNOWN)
+    placement = find_placement(clean.session, clean.events, known)
     return [placement(path) for path in paths]
 
 
@@ -51,6 +51,20 @@ def test_edits_in_a_second_worktree_find_that_root() -> None:
         "src/app/views.py",
         "README.md",
     ]
+
+
+def test_edits_in_a_second_worktree_alone_find_it_too() -> None:
+    tree = "/home/u/product__worktrees/topic"
+    assert placed("/home/u/product", f"{tree}/src/app/main.py", f"{tree}/src/app/new.py") == [
+        "src/app/main.py",
+        "src/app/new.py",
+    ]
+
+
+def test_a_folder_inside_that_looks_like_the_root_is_not_one() -> None:
+    known = {"README.md", "src/main.py", "examples/small/README.md", "examples/small/src/main.py"}
+    paths = ("examples/small/README.md", "examples/small/src/main.py", "examples/small/src/new.py")
+    assert placed("/home/u/product", *paths, known=known) == list(paths)
 
 
 def test_files_outside_and_inside_dot_git_have_no_place() -> None:

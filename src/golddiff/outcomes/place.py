@@ -1,9 +1,9 @@
 """Does a session belong to this repository, and where do its paths lie in it?
 
 Transcripts name paths on the machine where the agent ran, often another one than this, often in a second worktree.
-The folder that stands for the repository's root is found by votes: for every absolute path that the session edited,
-each ending of it that the repository ever held votes for the folder in front of it. The session's own folder breaks
-ties, so a session in a subfolder and one in `/tmp/worktree-7` both find their root.
+The folder that stands for the repository's root is found by votes: of every absolute path that the session edited, the
+longest ending that the repository ever held votes for the folder in front of it. The session's own folder breaks ties,
+so a session in a subfolder and one in `/tmp/worktree-7` both find their root.
 
 A session belongs here if its folder lies in this repository on this machine, or its repository URL is one of the
 remotes', or a file that it edited was, before the edit, a version that the repository holds, or most files that it
@@ -70,28 +70,33 @@ def absolute(path: str, cwd: str | None) -> str:
 def find_placement(session: Session[Clean], events: Iterable[Event[Clean]], known: set[str]) -> Placement:
     """Find the folder(s) that stand for the repository's root."""
     cwd = session.cwd
-    folders = {posixpath.dirname(path) for path in known}
+    folders = {posixpath.dirname(path) for path in known} - {""}
     votes: Counter[str] = Counter()
     for path in set(edited_paths(events)):
         full = absolute(path, cwd)
         if not full.startswith("/"):
             continue
         parts = full.split("/")
-        for cut in range(1, len(parts)):
-            ending = "/".join(parts[cut:])
-            root = "/".join(parts[:cut]) or "/"
-            if ending in known:
-                votes[root] += 2 if "/" in ending else 1
-            elif (folder := posixpath.dirname(ending)) and folder in folders:
+        endings = [("/".join(parts[cut:]), "/".join(parts[:cut]) or "/") for cut in range(1, len(parts))]
+        # The longest ending that is known: a shorter one (README.md, src/x) may be known by chance as well.
+        ending, root = next(((ending, root) for ending, root in endings if ending in known), ("", None))
+        if root is not None:
+            if ending.lower() not in _EVERYWHERE:
+                votes[root] += 2
+            elif cwd is not None and _nested(root, cwd):
                 votes[root] += 1
-    if cwd is None:
-        return Placement(None, tuple(sorted(votes, key=lambda root: -votes[root])[:1]))
-    related = {root: count for root, count in votes.items() if _nested(root, cwd)}
-    if not related:
-        return Placement(cwd, (cwd,))
-    best = max(related, key=lambda root: (related[root], root == cwd, -len(root)))
-    worktrees = [root for root, count in votes.items() if root != best and count > 1 and count * 4 >= votes[best]]
-    return Placement(cwd, tuple(sorted({best, *worktrees}, key=len, reverse=True)))
+            continue
+        root = next((root for ending, root in endings if posixpath.dirname(ending) in folders), None)
+        if root is not None:
+            votes[root] += 1
+    if not votes:
+        return Placement(cwd, (cwd,) if cwd is not None else ())
+    near = {root for root in votes if cwd is not None and _nested(root, cwd)}
+    best = max(votes, key=lambda root: (votes[root], root in near, root == cwd, -len(root)))
+    roots = {best, *(root for root, count in votes.items() if count > 1 and count * 4 >= votes[best])}
+    if cwd is not None and not any(_nested(root, cwd) for root in roots):
+        roots.add(cwd)  # a second worktree was edited; a file at the root of the first has no ending that tells
+    return Placement(cwd, tuple(sorted(roots, key=len, reverse=True)))
 
 
 def _nested(a: str, b: str) -> bool:
