@@ -68,8 +68,9 @@ def command(
       golddiff report --transcripts 'exports/**/*.jsonl' --json
     """
     repository = _known(repo) if no_import else _bring_in(workspace, repo or Path.cwd(), transcripts)
-    name = repository.name if repository else str(workspace)
     with Store.open(workspace, write=False) as store, console.status("reading the workspace"):
+        known = [repository] if repository else list(store.find(Repository))
+        name = known[0].name if len(known) == 1 else str(workspace)
         read = facts.read(store, [repository.id] if repository else None)
         report = summarise(name, read, now=datetime.now(UTC))
     target = html or (None if as_json else workspace / PAGE)
