@@ -144,3 +144,5 @@ class _Shown:
         """A training step."""
         speed = tick.tokens / tick.seconds if tick.seconds else 0.0
         self.count(f"train: {arm}", tick.step, tick.steps, f"loss {tick.loss:.2f}  {speed:.0f} tokens/s")
+        if not console.is_terminal and tick.step % max(1, tick.steps // 8) == 0:  # a log shows no bar
+            self.say(f"{arm}: step {tick.step} of {tick.steps}, loss {tick.loss:.2f}, {speed:.0f} tokens/s")

@@ -43,10 +43,10 @@ class DemoConfig:
     """How often the teacher's first attempt slips where its slip does harm; the error rate is measured by running."""
     repair_rate: float = 0.75
     """How often one more attempt repairs a slip that the user pointed out."""
-    longest_characters: int = 110
+    longest_characters: int = 100
     """Longer statements are not used: a row should stay under about 80 tokens."""
 
-    epochs: int = 2
+    epochs: int = 1
     """Passes over the training rows."""
     learning_rate: float = 5e-4
     shots: int = 3

@@ -83,7 +83,7 @@ def run_demo(
 
     Raises whatever a stage raises; what was finished before is kept.
     """
-    folder = store.folder("demo")
+    folder = store.folder("demo").resolve()  # transcripts name absolute paths, as real ones do
     clock = Clock(folder / "timing.json", _digest(config))
     with clock.step("places to edit"):
         listener.step("Real code: places to edit, each with a check that was run")
