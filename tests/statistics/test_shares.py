@@ -67,6 +67,16 @@ def test_a_clear_difference_is_told_apart_and_none_is_not() -> None:
     assert mixed.verdict == "not told apart"
 
 
+def test_a_share_of_all_still_leaves_its_difference_open() -> None:
+    """Six sessions that kept everything do not prove that a seventh would: resampling alone would say so."""
+    sizes = [10] * 6 + [0] * 12, [0] * 6 + [10] * 12
+    found = Draws(18).difference(([10] * 6 + [0] * 12, sizes[0]), ([0] * 6 + [8, 9] * 6, sizes[1]))
+    assert isinstance(found, Difference)
+    assert found.estimate == pytest.approx(0.15)
+    assert found.low < 0 < found.high
+    assert found.verdict == "not told apart"
+
+
 def test_more_comparisons_widen_a_difference() -> None:
     columns = ([9, 1, 4, 6, 5, 5] + [0] * 6, [10] * 6 + [0] * 6), ([0] * 6 + [3] * 6, [0] * 6 + [10] * 6)
     one, eight = Draws(12).difference(*columns), Draws(12).difference(*columns, comparisons=8)

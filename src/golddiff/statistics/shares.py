@@ -79,7 +79,7 @@ class Draws:
     """Resamples of one list of clusters, shared by every statistic of a report."""
 
     def __init__(self, clusters: int, *, resamples: int = 2_000, seed: int = 0) -> None:
-        self._counts_RC = resample([()] * clusters, resamples=resamples, seed=seed) if clusters else None
+        self._counts_RC = resample([()] * clusters, resamples=resamples, seed=seed) if clusters else np.zeros((0, 0))
 
     def share(self, tops: ArrayLike, bottoms: ArrayLike, *, bounded: bool = True) -> Measured:
         """Return sum(tops) / sum(bottoms) over clusters, or why it is refused.
@@ -89,17 +89,7 @@ class Draws:
         """
         top_C, bottom_C = np.asarray(tops, dtype=float), np.asarray(bottoms, dtype=float)
         reason = _unstable(bottom_C)
-        if reason is not None or self._counts_RC is None:
-            return Refused(reason or "no sessions")
-        estimate = float(top_C.sum() / bottom_C.sum())
-        clusters = int((bottom_C > 0).sum())
-        if bounded and estimate in (0.0, 1.0):
-            exact = wilson(round(estimate * clusters), clusters)
-            return Share(estimate=estimate, low=exact.low, high=exact.high, clusters=clusters)
-        replicates_R = resampled_ratios(top_C, bottom_C, self._counts_RC)
-        level = _expanded(0.95, _effective(bottom_C))
-        found = percentile_interval(estimate, replicates_R, clusters=clusters, level=level)
-        return Share(estimate=estimate, low=found.low, high=found.high, clusters=clusters)
+        return Refused(reason) if reason is not None else self._share(top_C, bottom_C, 0.95, bounded=bounded)
 
     def difference(
         self,
@@ -108,22 +98,42 @@ class Draws:
         *,
         comparisons: int = 1,
     ) -> Difference | Refused:
-        """Return ratio(first) - ratio(second), each given as (tops, bottoms), or why it is refused.
+        """Return share(first) - share(second), each given as (tops, bottoms), or why it is refused.
 
         `comparisons`: how many such differences are shown together; the level is raised accordingly (Bonferroni).
+        Where one share is 0 or all, no resample varies it; then the two intervals are joined as if independent
+        (MOVER: Zou & Donner 2008, Statistics in Medicine 27:1693-1702).
         """
-        columns = [np.asarray(column, dtype=float) for column in (*first, *second)]
-        reason = _unstable(columns[1]) or _unstable(columns[3])
-        if reason is not None or self._counts_RC is None:
-            return Refused(reason or "no sessions")
+        top_C, bottom_C = (np.asarray(column, dtype=float) for column in first)
+        other_top_C, other_bottom_C = (np.asarray(column, dtype=float) for column in second)
+        reason = _unstable(bottom_C) or _unstable(other_bottom_C)
+        if reason is not None:
+            return Refused(reason)
         level = 1 - 0.05 / max(1, comparisons)
-        replicates_R = resampled_ratios(columns[0], columns[1], self._counts_RC) - resampled_ratios(
-            columns[2], columns[3], self._counts_RC
-        )
-        estimate = float(columns[0].sum() / columns[1].sum() - columns[2].sum() / columns[3].sum())
-        effective = min(_effective(columns[1]), _effective(columns[3]))
+        one = self._share(top_C, bottom_C, level, bounded=True)
+        two = self._share(other_top_C, other_bottom_C, level, bounded=True)
+        estimate = one.estimate - two.estimate
+        if {one.estimate, two.estimate} & {0.0, 1.0}:
+            low = estimate - math.hypot(one.estimate - one.low, two.high - two.estimate)
+            high = estimate + math.hypot(one.high - one.estimate, two.estimate - two.low)
+            return Difference(estimate=estimate, low=low, high=high, level=level)
+        replicates_R = self._replicates(top_C, bottom_C) - self._replicates(other_top_C, other_bottom_C)
+        effective = min(_effective(bottom_C), _effective(other_bottom_C))
         found = percentile_interval(estimate, replicates_R, clusters=0, level=_expanded(level, effective))
         return Difference(estimate=estimate, low=found.low, high=found.high, level=level)
+
+    def _share(self, top_C: NDArray[np.float64], bottom_C: NDArray[np.float64], level: float, bounded: bool) -> Share:
+        estimate = float(top_C.sum() / bottom_C.sum())
+        clusters = int((bottom_C > 0).sum())
+        if bounded and estimate in (0.0, 1.0):
+            found = wilson(round(estimate * clusters), clusters, level)
+        else:
+            expanded = _expanded(level, _effective(bottom_C))
+            found = percentile_interval(estimate, self._replicates(top_C, bottom_C), clusters=clusters, level=expanded)
+        return Share(estimate=estimate, low=found.low, high=found.high, clusters=clusters, level=level)
+
+    def _replicates(self, top_C: NDArray[np.float64], bottom_C: NDArray[np.float64]) -> NDArray[np.float64]:
+        return resampled_ratios(top_C, bottom_C, self._counts_RC)
 
 
 def _effective(weights_C: NDArray[np.float64]) -> float:

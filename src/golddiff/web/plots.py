@@ -38,6 +38,7 @@ def figures(report: Report) -> dict[str, Figure]:
 def over_time(sessions: Sequence[SessionFacts]) -> Figure:
     """Every session of known outcome: when it began, what share of its lines was kept, how many there were."""
     dated = [item for item in sessions if item.started_at is not None and item.lines.known]
+    widest = 34 * min(1.0, (60 / max(1, len(dated))) ** 0.5)  # pixels; many sessions get small circles
     largest = max((item.lines.known for item in dated), default=1)
     data = []
     for name, states, colour in _STATES[:2]:
@@ -56,7 +57,7 @@ def over_time(sessions: Sequence[SessionFacts]) -> Figure:
                 "marker": {
                     "size": [item.lines.known for item in chosen],
                     "sizemode": "area",
-                    "sizeref": 2 * largest / 34**2,
+                    "sizeref": 2 * largest / widest**2,
                     "sizemin": 4,
                     "color": colour,
                     "opacity": 0.75,
