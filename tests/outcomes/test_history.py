@@ -54,3 +54,15 @@ def test_ancestors_are_found_among_the_given_commits_only(world: World) -> None:
     shas = list(history.graph)
     assert history.ancestors(shas[0], {shas[2], shas[5]}) == {shas[2], shas[5]}
     assert history.ancestors(shas[5], {shas[2]}) == set()
+
+
+def test_ancestors_are_found_through_merges_and_empty_commits(world: World) -> None:
+    world.git("checkout", "-q", "-b", "topic")
+    world.file("src/new.py", feature("alpha"))
+    first = world.commit("alpha")
+    world.git("checkout", "-q", "main")
+    world.commit("nothing")
+    world.git("merge", "-q", "--no-ff", "-m", "merge", "topic")
+    world.file("src/new.py", feature("beta"))
+    last = world.commit("beta")
+    assert read(world, "x").ancestors(last, {first}) == {first}

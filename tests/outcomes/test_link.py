@@ -52,3 +52,20 @@ def test_a_file_renamed_before_the_commit_is_found(world: World) -> None:
     (world.folder / "src/draft.py").rename(world.folder / "src/final.py")
     sha = world.commit("alpha, under its final name")
     assert [link.sha for link in world.outcome(session).commits] == [sha]
+
+
+def test_a_later_copy_is_known_as_one_across_a_merge(world: World) -> None:
+    world.git("checkout", "-q", "-b", "topic")
+    session = world.session("s1").prompt().write("src/new.py", feature("alpha", 20)).save()
+    sha = world.commit("alpha")
+    world.git("checkout", "-q", "main")
+    world.file("README.md", "meanwhile\n")
+    world.commit("meanwhile")
+    world.git("merge", "-q", "--no-ff", "-m", "merge topic", "topic")
+    world.wait(hours=2)
+    world.git("rm", "-q", "src/new.py")
+    world.commit("gone")
+    world.wait(hours=2)
+    world.file("src/new.py", feature("alpha", 19) + feature("beta", 2))
+    world.commit("back again, by hand")
+    assert [link.sha for link in world.outcome(session).commits] == [sha]

@@ -97,7 +97,7 @@ def one_line_of_history(links: Sequence[Candidate], history: History) -> tuple[C
             for item in links
             if item.sha == best.sha or item.sha in before or best.sha in history.ancestors(item.sha, {best.sha})
         ]
-    return tuple(sorted(chosen, key=lambda item: -history.commits[item.sha].position))
+    return tuple(sorted(chosen, key=lambda item: -history.position[item.sha]))
 
 
 def find_gold(git: GitRepository, history: History, links: Sequence[Candidate], replay: Replay) -> Gold:

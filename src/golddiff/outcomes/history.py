@@ -47,8 +47,6 @@ class CommitLines:
     """One commit that may hold a session's work."""
 
     facts: CommitFacts
-    position: int
-    """Rank in topological order, newest first."""
     on_default_branch: bool
     files: list[FileLines]
 
@@ -62,7 +60,10 @@ class History:
     default_commits: set[str]
     paths: set[str]
     """Every path that was ever committed."""
+    position: dict[str, int] = field(default_factory=dict)
+    """Rank of every commit in topological order, newest first."""
     commits: dict[str, CommitLines] = field(default_factory=dict)
+    """Those with changes since the first session; merges have none."""
     frequency: Counter[int] = field(default_factory=Counter)
     """Distinct patches that added each line."""
     patches: int = 0
@@ -79,7 +80,7 @@ class History:
 
     def ancestors(self, sha: str, within: set[str]) -> set[str]:
         """Those of `within` that are ancestors of `sha`."""
-        oldest = max((self.commits[other].position for other in within), default=-1)
+        oldest = max((self.position[other] for other in within), default=-1)
         found: set[str] = set()
         seen = {sha}
         stack = list(self.graph.get(sha, ()))
@@ -90,8 +91,7 @@ class History:
             seen.add(commit)
             if commit in within:
                 found.add(commit)
-            known = self.commits.get(commit)
-            if known is not None and known.position <= oldest:  # parents come after children in this order
+            if self.position.get(commit, oldest) < oldest:  # parents come after children in this order
                 stack += self.graph.get(commit, ())
         return found
 
@@ -127,7 +127,7 @@ def read_history(
     if facts:
         history.last_commit_at = max(commit.committed_at for commit in facts.values())
     start = since - SKEW if since else None
-    position = {sha: index for index, sha in enumerate(shas)}
+    history.position = {sha: index for index, sha in enumerate(graph)}
     # Before the first session the default branch alone tells how rare a line is.
     shas = [s for s in shas if s in default_commits or start is None or (s in facts and facts[s].committed_at >= start)]
     seen: set[int] = set()
@@ -147,7 +147,7 @@ def read_history(
             history.patches += 1
             history.frequency.update(added)
         if start is not None and commit.committed_at >= start:
-            history.commits[sha] = CommitLines(commit, position[sha], sha in default_commits, files)
+            history.commits[sha] = CommitLines(commit, sha in default_commits, files)
             for line in added & wanted:
                 history.by_line[line].append(sha)
             for line in {line for file in files for line in file.removed} & wanted_removed:

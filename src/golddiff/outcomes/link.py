@@ -102,7 +102,7 @@ def link(
                 session_share=min(1.0, amount / session_total) if session_total else 0.0,
             )
         )
-    return sorted(links, key=lambda item: (-item.confidence, history.commits[item.sha].position))
+    return sorted(links, key=lambda item: (-item.confidence, history.position[item.sha]))
 
 
 def rarity(work: Written, history: History, other_sessions: Mapping[int, int], sessions: int) -> float:
