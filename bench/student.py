@@ -28,9 +28,9 @@ from golddiff.train.precision import cpu_has_bf16
 from golddiff.train.r1 import Tick, train
 
 SETTINGS = {
-    "all layers": R1Config(),
-    "topmost 15 layers": R1Config(trained_layers=15),
-    "all layers, prompt without gradient": R1Config(prompt_gradient=False),
+    "default: topmost half of the layers": R1Config(),
+    "all layers": R1Config(trained_share=1.0),
+    "all layers, prompt without gradient": R1Config(trained_share=1.0, prompt_gradient=False),
 }
 
 

@@ -15,7 +15,13 @@ torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # tiny matrices: two threads mostly wait for each other
 
 CONFIG = R1Config(
-    prompt_tokens=24, answer_tokens=16, sequences_per_step=2, learning_rate=1e-2, epochs=3, save_every_sec=1e9
+    prompt_tokens=24,
+    answer_tokens=16,
+    sequences_per_step=2,
+    learning_rate=1e-2,
+    epochs=3,
+    save_every_sec=1e9,
+    trained_share=1.0,
 )
 ROWS = [Row([4, 20 + n % 7, 30, 5], [20 + n % 7, 40 + n % 5, 2]) for n in range(40)]
 
@@ -98,12 +104,12 @@ def test_a_state_that_cannot_be_used_is_ignored(base, tmp_path, damage: str) -> 
 
 
 def test_only_the_topmost_layers_may_be_trained(base, tmp_path) -> None:
-    config = R1Config(prompt_tokens=24, answer_tokens=16, trained_layers=1, learning_rate=1e-2)
+    config = R1Config(prompt_tokens=24, answer_tokens=16, trained_share=0.5, learning_rate=1e-2)
     before = dict(load_for_training(base).named_parameters())
     after = weights(run(base, tmp_path, config))
     changed = {name for name in after if not torch.equal(after[name], before[name])}
     assert changed
-    assert all(name.startswith("model.layers.1.") for name in changed)
+    assert all(name.startswith(("model.layers.1.", "model.norm.")) for name in changed)
 
 
 def test_every_step_has_one_shape() -> None:

@@ -37,8 +37,9 @@ class R1Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     learns less from each (docs/benchmarks.md, training)."""
     max_rows: Annotated[int, Meta(ge=0)] = 0
     """Rows to train on, drawn by the seed; 0 means all."""
-    trained_layers: Annotated[int, Meta(ge=0)] = 0
-    """Train only this many of the topmost layers; 0 means all. Embeddings and output projection always stay frozen."""
+    trained_share: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    """Share of the layers that are trained, the topmost ones. Those below need no backward pass: half of them saves a
+    third of the work per row. Embeddings and output projection always stay frozen."""
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
     """AdamW's decoupled weight decay."""
     clip_norm: Annotated[float, Meta(gt=0)] = 1.0

@@ -7,7 +7,8 @@ Choices, each measured on 2 CPU cores (docs/benchmarks.md, training) or taken fr
 - Prompt and answer are two passes, the second on top of the first one's keys and values: every shape stays constant,
   and the first pass can go without gradient (`prompt_gradient`), which is cheaper per row and learns less from it.
 - Every step has one shape: rows are packed into prompt parts and answer parts of fixed length.
-- Embeddings and output projection stay frozen: most of their gradient would be zeros, and half the optimiser's work.
+- Only the topmost half of the layers learns (`trained_share`): a third less work per row for 70 instead of 73 of 150
+  held-out edits right, so at equal time it sees half as many rows again. Embeddings and output projection stay frozen.
 - fp32 weights; bf16 autocast where the machine multiplies bf16 natively (`precision`).
 - A run that was stopped or killed continues from its last saved state and ends with the same weights.
 
@@ -91,7 +92,7 @@ def train(
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = load_for_training(base, device)
-    trained = choose_trained(model, config.trained_layers)
+    trained = choose_trained(model, config.trained_share)
     project = model.get_output_embeddings()
     bf16 = device.type == "cuda" or cpu_has_bf16()
     autocast: Callable[[], Any] = contextlib.nullcontext
@@ -183,17 +184,18 @@ def rate(step: int, steps: int, warmup_share: float) -> float:
     return min((step + 1) / warmup, (steps - step) / max(1, steps - warmup + 1))
 
 
-def choose_trained(model: Any, layers: int) -> dict[str, Any]:
-    """Freeze what is not trained and return the rest by name: all but the embeddings, or the topmost `layers`."""
+def choose_trained(model: Any, share: float) -> dict[str, Any]:
+    """Freeze all but the topmost `share` of the layers (at least one) and the final norm; return these by name."""
     for setting in ("final_logit_softcapping", "logits_scaling", "logit_scale"):
         if getattr(model.config, setting, None) not in (None, 1, 1.0):
             raise ModelError(
                 f"this model sets {setting}, which recipe r1 does not cover. Use a Llama- or Qwen-like model."
             )
-    model.requires_grad_(layers == 0)
-    if layers:
-        for layer in model.base_model.layers[-layers:]:
-            layer.requires_grad_(True)
-    model.get_input_embeddings().requires_grad_(False)
-    model.get_output_embeddings().requires_grad_(False)
+    layers, norm = (getattr(model.base_model, name, None) for name in ("layers", "norm"))
+    if layers is None or norm is None:
+        raise ModelError(f"{type(model).__name__} is not built like Llama or Qwen, which recipe r1 needs.")
+    model.requires_grad_(False)
+    norm.requires_grad_(True)
+    for layer in layers[-max(1, round(share * len(layers))) :]:
+        layer.requires_grad_(True)
     return {name: value for name, value in model.named_parameters() if value.requires_grad}
