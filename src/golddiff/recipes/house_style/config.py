@@ -9,11 +9,11 @@ __all__ = ["DemoConfig"]
 
 
 def _train_rows() -> dict[str, int]:
-    return {"f-strings": 520, "annotations": 330, "isinstance": 200, "literals": 60, "keys": 50, "super": 40}
+    return {"f-strings": 270, "annotations": 140, "isinstance": 100, "literals": 60, "keys": 45, "super": 35}
 
 
 def _test_rows() -> dict[str, int]:
-    return {"f-strings": 90, "annotations": 70, "isinstance": 45, "literals": 16, "keys": 14, "super": 10}
+    return {"f-strings": 80, "annotations": 55, "isinstance": 40, "literals": 16, "keys": 14, "super": 10}
 
 
 @dataclass(frozen=True)
