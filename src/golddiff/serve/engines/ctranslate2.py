@@ -17,6 +17,10 @@ from golddiff.errors import ModelError
 
 MAX_BATCH = 32
 """Sequences decoded together: more adds latency and little throughput on a few cores."""
+SCORED_TOKENS = 2048
+"""Tokens scored together: 32 long conversations at once took 10 GB, and longer."""
+SCORED_TOKENS = 2048
+"""Tokens scored together, padding included: every one of them needs a row of the vocabulary's size in memory."""
 
 
 class Ctranslate2Engine:
@@ -63,8 +67,11 @@ class Ctranslate2Engine:
 
     def score(self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[float]:
         """See `Engine.score`. A context must hold at least one token."""
+        # By tokens: every one of them gets a row of logits over the whole vocabulary (200 KB for 49,152 words).
         results = self._generator.score_batch(
-            [self._tokens([*context, *continuation]) for context, continuation in pairs], max_batch_size=MAX_BATCH
+            [self._tokens([*context, *continuation]) for context, continuation in pairs],
+            max_batch_size=SCORED_TOKENS,
+            batch_type="tokens",
         )
         # log_probs[i] is the probability of token i + 1: there is none for the first token.
         return [
