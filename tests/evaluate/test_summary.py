@@ -73,6 +73,7 @@ def test_likelihoods_are_compared_by_tokens(store: Store, sandbox: FakeSandbox) 
     nll = summary.arm("student").nll
     assert nll is not None
     assert nll.estimate == pytest.approx(1.2)
+    assert summary.arm("student").nll_tasks == 40
     difference = summary.contrasts[0].nll
     assert difference is not None
     assert difference.estimate == pytest.approx(-0.7)

@@ -221,7 +221,7 @@ def _beside(
 @contextmanager
 def _progress() -> Iterator[Progress]:
     """Show what is being done, how much of it, and when it will be over."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     columns = (
@@ -232,13 +232,11 @@ def _progress() -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     with Bars(*columns, console=console) as bars:
-        known: dict[str, tuple[int, int]] = {}
+        known: dict[str, TaskID] = {}
 
         def progress(what: str, done: int, total: int) -> None:
-            if what not in known:
-                # Answers that were kept count as done from the start, so that the time left is that of the rest.
-                known[what] = (int(bars.add_task(what, total=total - done)), done)
-            task, before = known[what]
-            bars.update(bars.tasks[task].id, completed=done - before)
+            if what not in known:  # what was kept from an earlier run is done from the start
+                known[what] = bars.add_task(what, total=total, completed=done)
+            bars.update(known[what], completed=done)
 
         yield progress

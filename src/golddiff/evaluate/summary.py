@@ -51,6 +51,8 @@ class ArmSummary(msgspec.Struct, frozen=True, kw_only=True):
     """(passed, of) among tasks whose check only inspects it."""
     nll: Interval | None
     """Nats per token of the changed lines; None where the model gives no likelihood."""
+    nll_tasks: int
+    """Tasks behind it: changes that only delete have no lines to score."""
     failures: dict[str, int]
     """Failures by kind, most frequent first."""
     families: dict[str, Interval]
@@ -231,6 +233,7 @@ class _Summarising:
             executed=self._passed(name, "executed"),
             structural=self._passed(name, "structural"),
             nll=self._interval(self._values(name, "nll")[0], self._values(name, "nll_tokens")[0], shares=False),
+            nll_tasks=int(self._values(name, "nll")[1].sum()),
             failures=dict(Counter(score.failure for score in column if score and score.failure).most_common()),
             families={family: interval for family, interval in of_family.items() if interval},
             tokens=float(np.mean([score.metrics.get("tokens", 0.0) for score in column if score] or [0.0])),

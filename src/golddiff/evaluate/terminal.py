@@ -38,18 +38,24 @@ def show(summary: Summary, console: Console) -> None:
 def _arms(summary: Summary) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("arm")
-    for name in ("success", "exact text", "line F1", "delta chrF", "applied", "nats/token", "scored"):
+    table.add_column("success", no_wrap=True)
+    for name in ("exact %", "line F1", "delta chrF", "applied %", "nats / token", "scored"):
         table.add_column(name, justify="right")
     for arm in summary.arms:
-        measures = [arm.measures.get(name) for name in ("success", "exact", "line_f1", "delta_chrf", "applied")]
-        nll = "" if arm.nll is None else f"{arm.nll.estimate:.3f}"
+        exact, applied = (_number(arm.measures.get(name), 100, 1) for name in ("exact", "applied"))
+        lines, characters = (_number(arm.measures.get(name), 1, 2) for name in ("line_f1", "delta_chrf"))
+        success = share(arm.measures.get("success"), wide=True)
         scored = f"{arm.scored}/{summary.tasks}"
-        table.add_row(Text(arm.name), share(measures[0], wide=True), *(share(one) for one in measures[1:]), nll, scored)
+        table.add_row(Text(arm.name), success, exact, lines, characters, applied, _number(arm.nll, 1, 3), scored)
     return table
 
 
+def _number(interval: Interval | None, scale: float, digits: int) -> str:
+    return "–" if interval is None else f"{scale * interval.estimate:.{digits}f}"
+
+
 def _contrasts(summary: Summary) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
+    table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("difference in success", "", "points", "only first : only second", "p"):
         table.add_column(name, justify="left" if name in ("difference in success", "") else "right")
     for one in summary.contrasts:
