@@ -89,6 +89,12 @@ def test_lineage_is_walked_in_both_directions(tmp_path: Path) -> None:
         store.put(Repository(id="repo_2", name="b"), parents=["repo_1"])
         assert store.children("repo_1") == ["repo_2"]
         assert store.parents("repo_2") == ["repo_1"]
+        store.put(Repository(id="repo_2", name="c"))
+        assert store.parents("repo_2") == ["repo_1"], "a record put again without parents keeps them"
+        store.put(Repository(id="repo_3", name="d"), Repository(id="repo_2", name="c"), parents=["repo_0", "repo_1"])
+        assert store.parents("repo_2") == ["repo_0", "repo_1"]
+        store.put(Repository(id="repo_3", name="d"), parents=["repo_0"])
+        assert store.children("repo_1") == ["repo_2"], "parents that no longer hold are gone"
         store.remove(Repository, "repo_2")
         assert store.children("repo_1") == []
 

@@ -121,13 +121,15 @@ class Store:
     # ---- any record ------------------------------------------------------------------------------------------
 
     def put(self, *records: Record, parents: Iterable[str] = ()) -> None:
-        """Insert or replace by id; each of `parents` becomes an ancestor of each record."""
+        """Insert or replace by id. Where `parents` are given, they become the ancestors of each record, all of them."""
+        ancestors = tuple(dict.fromkeys(parents))
         with self.transaction():
             for record in records:
                 self._put(record)
-                self._connection.executemany(
-                    "INSERT OR IGNORE INTO lineage VALUES (?, ?)", ((parent, record.id) for parent in parents)
-                )
+                if ancestors:
+                    self._connection.execute("DELETE FROM lineage WHERE child = ?", (record.id,))
+                    edges = ((ancestor, record.id) for ancestor in ancestors)
+                    self._connection.executemany("INSERT INTO lineage VALUES (?, ?)", edges)
 
     def get(self, kind: type[RecordT], record_id: str) -> RecordT:
         """Return the record. Raises `InputError` where there is none."""
