@@ -50,7 +50,7 @@ def model(tmp_path_factory):
     )
 
     def script(prompt):
-        if len(prompt) == 5:
+        if renderer.text(prompt[1:-1]) == "abc":
             raise RuntimeError("broken")
         return renderer.answer(ANSWER)[:-1]
 
