@@ -1,12 +1,15 @@
 """The judge accepts what does the same in style, and refuses every change that shows when it runs."""
 
+import ast
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.recipes.house_style.one_site import found_in
 
 from golddiff.recipes.house_style.harness.judge import judge
 from golddiff.recipes.house_style.harness.program import check_of, expected_of
@@ -76,3 +79,21 @@ def test_the_program_runs_without_golddiff_and_prints_what_is_expected(tmp_path:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == json.loads(check.expected)
     assert "golddiff" not in check.program.replace("golddiff.scoring", "").replace("imports of golddiff", "")
+
+
+def test_no_name_means_two_things_in_the_joined_program() -> None:
+    tree = ast.parse(check_of(BEFORE, FORMATTING).program)
+    names = Counter(node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("before", [BEFORE.strip(), 's += "  %s\\n" % line', 'x = a + "%s" % b'])
+def test_the_joined_program_decides_as_the_judge_here(before: str, tmp_path: Path) -> None:
+    site = found_in(before + "\n").sites[0]
+    check = check_of(site.before, site.spec)
+    candidate, program = tmp_path / "candidate", tmp_path / "program.py"
+    candidate.write_text(site.after + "\n")
+    program.write_text(check.program)
+    command = [sys.executable, "-I", "-S", str(program), str(candidate)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == json.loads(check.expected)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 OLD_TYPING = frozenset({"Optional", "Union", "List", "Dict", "Tuple", "Set", "FrozenSet", "Type"})
 
 
-def is_text(node: ast.expr) -> bool:
+def is_literal_text(node: ast.expr) -> bool:
     """Say whether `node` is literal text, formatted or not."""
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
@@ -25,12 +25,12 @@ def calls(node: ast.AST, *names: str) -> bool:
 def old_formatting(node: ast.AST) -> bool:
     """`"…" % x`, `"…".format(x)`."""
     if isinstance(node, ast.BinOp):
-        return isinstance(node.op, ast.Mod) and is_text(node.left)
+        return isinstance(node.op, ast.Mod) and is_literal_text(node.left)
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "format"
-        and is_text(node.func.value)
+        and is_literal_text(node.func.value)
     )
 
 
