@@ -18,9 +18,7 @@ from golddiff.errors import ModelError
 MAX_BATCH = 32
 """Sequences decoded together: more adds latency and little throughput on a few cores."""
 SCORED_TOKENS = 2048
-"""Tokens scored together: 32 long conversations at once took 10 GB, and longer."""
-SCORED_TOKENS = 2048
-"""Tokens scored together, padding included: every one of them needs a row of the vocabulary's size in memory."""
+"""Tokens scored together: each needs a row of the vocabulary's size in memory (32 long conversations took 10 GB)."""
 
 
 class Ctranslate2Engine:
