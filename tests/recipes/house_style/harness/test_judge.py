@@ -87,7 +87,7 @@ def test_no_name_means_two_things_in_the_joined_program() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("before", [BEFORE.strip(), 's += "  %s\\n" % line', 'x = a + "%s" % b'])
+@pytest.mark.parametrize("before", [BEFORE.strip(), 's += "  %s\\n" % line', 'x = a + "%s" % b', 'x = "%s" % type(a)'])
 def test_the_joined_program_decides_as_the_judge_here(before: str, tmp_path: Path) -> None:
     site = found_in(before + "\n").sites[0]
     check = check_of(site.before, site.spec)

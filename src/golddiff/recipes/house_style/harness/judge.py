@@ -30,7 +30,9 @@ RAISED = "raised"
 
 
 class Sample:
-    """An object that only knows what it was made for: instance of a class that a test asks about."""
+    """An object of no class that a test asks about."""
+
+    __module__ = "bindings"
 
 
 SAMPLES: dict[str, Any] = {
@@ -47,7 +49,7 @@ def decoded(code: list[Any], made: dict[str, type], world: World) -> Any:
     if kind == "sample":
         return SAMPLES[name]
     if kind in ("class", "instance"):
-        known = made.setdefault(name, type(name.rpartition(".")[2], (), {}))
+        known = made.setdefault(name, type(name.rpartition(".")[2], (), {"__module__": "bindings"}))
         return known if kind == "class" else known()
     if kind == "mapping":
         return {Stub(key, world): Stub(f"{key} value", world) for key in name}

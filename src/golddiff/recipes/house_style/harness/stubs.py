@@ -52,6 +52,7 @@ class Stub(str):
 
     _world: World
     __slots__ = ("_world",)
+    __module__ = "bindings"  # shown by `%s` of a type, which must not depend on where this code runs
 
     def __new__(cls, path: str, world: World) -> Stub:
         stub = str.__new__(cls, path)
