@@ -44,6 +44,14 @@ def test_a_fence_around_the_whole_answer_is_taken_off() -> None:
     assert parse_update("```python\n  x = 1\n```") == "  x = 1\n"
 
 
-@pytest.mark.parametrize("text", ["", "\n \n", "Sure:\n```python\nx = 1\n```\nDone", "```python\nx = 1"])
-def test_an_answer_that_is_not_only_the_window_is_no_update(text: str) -> None:
+def test_words_around_the_only_fence_are_left_out() -> None:
+    assert parse_update("Sure:\n```python\n  x = 1\n```\nDone") == "  x = 1\n"
+
+
+def test_a_window_that_holds_fences_is_taken_as_it_comes() -> None:
+    assert parse_update("```sh\nls\n```", before="```sh\nls -l\n```") == "```sh\nls\n```"
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "```python\nx = 1", "```\na\n```\nor\n```\nb\n```"])
+def test_an_answer_without_one_window_is_no_update(text: str) -> None:
     assert parse_update(text) is None

@@ -38,7 +38,7 @@ from golddiff.types import EvaluationRun, Example, Score, derive_id
 
 __all__ = ["EvaluationConfig", "Progress", "evaluate", "harness_name", "open_book"]
 
-VERSION = 1
+VERSION = 2
 """Raised when tasks, prompts or scoring change meaning: runs before and after are then not compared."""
 
 NO_UPDATE = "no update in the answer"

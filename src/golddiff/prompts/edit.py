@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EXPLANATION = "You edit Python code. Apply the instruction to the code. Reply with the updated code only."
 """System message for models that were not trained on the format."""
 
-_FENCED = re.compile(r"\A\s*```[^\n`]*\n(?P<body>.*?)\n?```\s*\Z", re.DOTALL)
+_FENCED = re.compile(r"^```[^\n`]*\n(?P<body>.*?)\n?```[ \t]*$", re.DOTALL | re.MULTILINE)
 
 
 def edit_messages(example: Example, shots: Sequence[Example] = (), *, explain: bool = False) -> tuple[Message, ...]:
@@ -46,14 +46,16 @@ def update_text(example: Example) -> str:
 def parse_update(text: str, *, before: str = "\n") -> str | None:
     """Return the updated window in an answer, or None where there is none.
 
-    A single code fence around the whole answer is taken off, as chat models like to add one; an unfinished fence or an
-    empty answer is no update. `before` is the original window: its line ends are given to the update.
+    Chat models like to put the code into a fence, with words around it: the only fenced block of an answer is the
+    update. Several blocks, an unfinished fence or an empty answer are none. A window that holds fences itself is
+    taken as it comes. `before` is the original window: its line ends are given to the update.
     """
     body = text.replace("\r\n", "\n")
-    if (fenced := _FENCED.match(body)) is not None:
-        body = fenced["body"]
-    elif "```" in body and "```" not in before:
-        return None
+    if "```" in body and "```" not in before:
+        blocks = [found["body"] for found in _FENCED.finditer(body)]
+        if len(blocks) != 1 or body.count("```") != 2:
+            return None
+        body = blocks[0]
     if not body.strip():
         return None
     if body.endswith("\n") and not _travelling(before).endswith("\n"):  # chat models end with one; we do not ask for it
