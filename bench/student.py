@@ -3,7 +3,7 @@
     python -m bench.student [--model smollm2-135m] [--steps 4] [--json]
 
 Training: recipe R1 on random tokens in rows of a house-style edit's size (27 prompt tokens, 19 answer tokens), tokens
-without padding per second, the first step left out. Decoding: the serving engine (CTranslate2, int8), 64 new tokens
+without padding per second, the first step left out. Decoding: the serving engine (CTranslate2, float32), 64 new tokens
 for each of 32 prompts, one at a time and as one batch. Whatever else runs on the machine slows both.
 """
 

@@ -116,7 +116,7 @@ def test_the_engine_answers_as_the_trained_model_does(store, checkpoint, tmp_pat
     logits = load_for_training(folder).eval()(torch.tensor([tokens])).logits[0, -count - 1 : -1]
     expected = torch.nn.functional.cross_entropy(logits, torch.tensor(tokens[-count:]), reduction="sum").item()
     assert count == 5
-    assert nll == pytest.approx(expected, rel=0.02)  # int8 weights
+    assert nll == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_document_without_a_conversation_has_a_likelihood(store, checkpoint, tmp_path) -> None:

@@ -1,10 +1,11 @@
-"""Model folder → engine folder: CTranslate2 weights in 8-bit integers plus what serving needs. Needs torch once.
+"""Model folder → engine folder: CTranslate2 weights in float32 plus what serving needs. Needs torch once.
 
 An engine folder is self-contained (weights, tokenizer, manifest): a machine that serves it needs `golddiff[serve]`
 and neither torch nor transformers. Engines are cached under the hash of the weights they were made from, and appear
 by a rename, so an interrupted export leaves nothing that looks finished.
 
-int8 quantisation changes the model a little; that is why `evaluate` measures the engine and not the torch model.
+Why float32 and not 8-bit integers: of 90 held-out edits a 135M student in int8 got 35 right and in float32 50, and half
+of its answers differed; on a processor with AVX2 int8 was not even faster (33 against 46 tokens/s, busy machine).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from golddiff.errors import ModelError
 from golddiff.models.folder import MANIFEST, read_manifest, write_atomically
 
-QUANTIZATION = "int8"
+QUANTIZATION = "float32"
 _ENGINE_WEIGHTS = "model.bin"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 

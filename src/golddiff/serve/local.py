@@ -17,7 +17,7 @@ from golddiff.serve.engines.contract import Engine
 
 
 class LocalUpstream:
-    """A model on this machine. Answers greedily; likelihoods are those of the engine's (int8) weights."""
+    """A model on this machine. Answers greedily; likelihoods are those of the engine's weights."""
 
     def __init__(self, manifest: Manifest, renderer: Renderer, engine: Engine) -> None:
         self.manifest = manifest

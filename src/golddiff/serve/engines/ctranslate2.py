@@ -1,4 +1,4 @@
-"""The default engine: CTranslate2 on the CPU, 8-bit weights. Needs neither torch nor transformers.
+"""The default engine: CTranslate2 on the CPU, float32 weights (why: `models.export`), without torch or transformers.
 
 Batches are sorted by length and cut into groups of `MAX_BATCH`, so that little of the work is padding. Likelihoods
 come from the same weights (`score_batch`), so they are those of the model that is shipped.
@@ -35,7 +35,7 @@ class Ctranslate2Engine:
             raise ModelError(f"{missing.name} is not installed. Run: pip install 'golddiff[serve]'") from missing
         try:
             self._generator: Any = ctranslate2.Generator(
-                str(folder), device="cpu", compute_type="int8", inter_threads=1, intra_threads=threads
+                str(folder), device="cpu", compute_type="default", inter_threads=1, intra_threads=threads
             )
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         except Exception as error:  # both libraries raise bare exceptions
