@@ -37,17 +37,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     curate: CurateConfig = CurateConfig(
         name="real-history",
         include=("*.py",),
-        context_lines=2,
-        max_window_chars=600,
-        max_instruction_chars=120,
-        max_rows=1_800,
-        test_fraction=1 / 6,
+        context_lines=1,
+        max_window_chars=320,
+        max_instruction_chars=100,
+        max_rows=1_300,
+        test_fraction=0.2,
     )
-    """The latest 1,800 short windows in Python files; the last sixth, some 300, is held out."""
+    """The latest 1,300 short windows in Python files; the last fifth, some 250, is held out."""
     train: R1Config = R1Config()
     """Recipe R1 with its defaults: one pass."""
-    evaluation: EvaluationConfig = EvaluationConfig(max_tokens=256)
-    """The accepted windows are shorter than this."""
+    evaluation: EvaluationConfig = EvaluationConfig(max_tokens=192, extra_tokens=32)
+    """A window of 320 characters is some 110 tokens."""
 
 
 def run(
