@@ -13,6 +13,7 @@ from golddiff.cli.app import console, emit_json, json_option, output, workspace_
 from golddiff.errors import InputError
 from golddiff.models import CATALOGUE, fetch, find_model, read_manifest
 from golddiff.models.export import engine_folder
+from golddiff.models.folder import read_engine_manifest
 from golddiff.store import Store
 from golddiff.types import Checkpoint
 
@@ -49,7 +50,8 @@ def fetch_command(name: str, wheel: Path | None, as_json: bool) -> None:
 @click.argument("model")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @workspace_option
-def export_command(model: str, folder: Path, workspace: Path) -> None:
+@json_option
+def export_command(model: str, folder: Path, workspace: Path, as_json: bool) -> None:
     """Write a self-contained engine that `golddiff serve --model FOLDER` runs without torch.
 
     MODEL is a checkpoint id, a name in the catalogue, a Hugging Face id or a folder.
@@ -59,6 +61,9 @@ def export_command(model: str, folder: Path, workspace: Path) -> None:
     cache = config.cache_folder()
     engine = engine_folder(locate(model, workspace, cache), cache, say=_say)
     shutil.copytree(engine, folder, dirs_exist_ok=True)
+    if as_json:
+        emit_json({"folder": str(folder)} | msgspec.to_builtins(read_engine_manifest(folder)))
+        return
     output.print(f"Serve it: golddiff serve --model {folder}", highlight=False)
 
 
@@ -70,7 +75,7 @@ def locate(model: str, workspace: Path, cache: Path) -> Path:
         ModelError: there is no such model.
     """
     if model.startswith("checkpoint_"):
-        with Store.open(workspace) as store:
+        with Store.open(workspace, write=False) as store:
             kind, record_id = store.resolve(model)
             if kind is not Checkpoint:
                 raise InputError(f"{record_id} is no checkpoint.")

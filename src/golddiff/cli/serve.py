@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
 import click
 
 from golddiff import config
-from golddiff.cli.app import console, workspace_option
+from golddiff.cli.app import console, json_option, workspace_option
 from golddiff.cli.model import locate
 from golddiff.errors import ModelError, UsageError
 
@@ -30,11 +31,21 @@ Examples:
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 picks a free one.")
 @click.option("--threads", type=click.IntRange(0), default=0, show_default=True, help="CPU threads; 0: one per core.")
 @workspace_option
-def command(checkpoint: str | None, model: str | None, host: str, port: int, threads: int, workspace: Path) -> None:
+@json_option
+def command(
+    checkpoint: str | None,
+    model: str | None,
+    host: str,
+    port: int,
+    threads: int,
+    workspace: Path,
+    as_json: bool,
+) -> None:
     """Answer /v1/chat/completions (streamed and not) and /v1/models with a student on this machine.
 
     Ask as the student was trained: the user message is the instruction, a newline, and the lines to change; the answer
-    is the changed lines. Decoding is greedy. Requests that arrive together are answered together.
+    is the changed lines. Decoding is greedy. Requests that arrive together are answered together. With --json the first
+    line of standard output says where, once requests are taken.
     """
     if (checkpoint is None) == (model is None):
         raise UsageError("give either --checkpoint ID or --model MODEL.")
@@ -56,6 +67,8 @@ def command(checkpoint: str | None, model: str | None, host: str, port: int, thr
     except OSError as error:
         raise UsageError(f"cannot listen on {host} port {port}: {error}. Choose another with --port.") from error
     address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+    if as_json:
+        click.echo(json.dumps({"model": student.name, "base_url": f"{address}/v1"}))
     say(f"{student.name} answers at {address}/v1 (Ctrl-C stops)")
     server = uvicorn.Server(uvicorn.Config(create_app(student), log_level="warning", lifespan="on"))
     server.run(sockets=[listener])

@@ -2,7 +2,7 @@
 
 Recognition compares the words of a licence file with the texts in `licences/`: hardly a word may be missing, and
 hardly a word added beyond names and years. A known licence with a rider ("MIT, but not for training") is therefore
-not recognised, and what is not recognised is denied. Who knows better states it: `golddiff rights grant --licence`.
+not recognised, and what is not recognised is denied. Who knows better states it: `golddiff rights grant licence`.
 
 The gate is a table of permissive licences: their only conditions are notices, which a dataset keeps by naming
 repository and licence in its card. Copyleft is denied not because training on it is known to be wrong but because

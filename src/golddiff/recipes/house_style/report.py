@@ -67,7 +67,7 @@ def try_it(done: Finished, workspace: Path) -> tuple[str, str]:
     wish = 'Use f-strings.\\n    raise KeyError(\\"no %s in %r\\" % (name, self.path))'
     body = f'{{"model": "{student}", "messages": [{{"role": "user", "content": "{wish}"}}]}}'
     return (
-        f"golddiff serve {student} --workspace {workspace}",
+        f"golddiff serve --checkpoint {student} --workspace {workspace}",
         f"curl -s http://127.0.0.1:8000/v1/chat/completions -H 'Content-Type: application/json' -d '{body}'",
     )
 

@@ -25,7 +25,9 @@ STUDENTS = {"student": "accepted", "first attempts": "attempt", "shuffled": "shu
 
 def training_config(config: DemoConfig) -> R1Config:
     """Return the settings that all three students are trained with."""
-    return R1Config(epochs=config.epochs, learning_rate=config.learning_rate, seed=config.seed % 2**31)
+    return R1Config(
+        epochs=config.epochs, learning_rate=config.learning_rate, seed=config.seed % 2**31, save_every_sec=300
+    )
 
 
 def train_students(
