@@ -84,27 +84,27 @@ def run_demo(
     Raises whatever a stage raises; what was finished before is kept.
     """
     folder = store.folder("demo").resolve()  # transcripts name absolute paths, as real ones do
-    clock = Clock(folder / "timing.json", _digest(config))
-    with clock.step("places to edit"):
+    clock, settings = Clock(folder / "timing.json"), _digest(config)
+    with clock.step("places to edit", settings):
         listener.step("Real code: places to edit, each with a check that was run")
         material = gather(folder, config, listener.say)
         _say_material(material, listener)
-    with clock.step("simulated team"):
+    with clock.step("simulated team", settings):
         listener.step("A simulated team and a scripted teacher edit it in a real git repository")
         product = _play(folder, material, config, listener)
-    with clock.step("import and outcomes"):
+    with clock.step("import and outcomes", product.key):
         listener.step("What did the team keep? Import, link, judge")
         outcomes = _link(store, product, listener)
     after_outcomes(outcomes)
-    with clock.step("curate"):
+    with clock.step("curate", product.key):
         listener.step("Rows that may be trained on, in three arms")
         built, rows = _curate(store, material, product, config, listener)
-    with clock.step("model"):
+    with clock.step("model", BASE_MODEL):
         base = find_model(BASE_MODEL, cache, say=listener.say)
-    with clock.step("training"):
+    with clock.step("training", " ".join(one.id for one in built.datasets.values())):
         listener.step("Three students of one base: accepted changes, first attempts, shuffled pairs")
         checkpoints = train_students(store, built, base, config, listener.tick, listener.say)
-    with clock.step("evaluation"):
+    with clock.step("evaluation", " ".join(one.id for one in checkpoints.values())):
         listener.step("Held-out files: every answer is run in the sandbox")
         licence_of = material.licence_of
         off_sites = [site for site in material.sites if site.family.startswith("off: ")]
