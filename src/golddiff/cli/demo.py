@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,7 +68,7 @@ def command(folder: Path, seed: int | None, as_json: bool) -> None:
         emit_json(report_of(done))
     else:
         _show(done)
-    serve, ask = try_it(done, workspace)
+    serve, ask = try_it(done, workspace, "golddiff" if shutil.which("golddiff") else sys.argv[0])
     output_to = console if as_json else output
     output_to.print(f"\nPage:     {page}", soft_wrap=True, highlight=False, markup=False)
     output_to.print(f"Sessions: {folder / 'sessions.html'}", soft_wrap=True, highlight=False, markup=False)

@@ -61,13 +61,16 @@ def as_json(done: Finished) -> dict[str, Any]:
     return values
 
 
-def try_it(done: Finished, workspace: Path) -> tuple[str, str]:
+ASKED = 'Use f-strings.\\n    raise KeyError(\\"no %s in %r\\" % (name, self.path))'
+"""A request as the student was trained on it, as JSON text: the wish, a newline, the line to change."""
+
+
+def try_it(done: Finished, workspace: Path, program: str = "golddiff") -> tuple[str, str]:
     """Return the command that serves the student and one that asks it."""
     student = done.checkpoints[STUDENT].id
-    wish = 'Use f-strings.\\n    raise KeyError(\\"no %s in %r\\" % (name, self.path))'
-    body = f'{{"model": "{student}", "messages": [{{"role": "user", "content": "{wish}"}}]}}'
+    body = f'{{"model": "{student}", "messages": [{{"role": "user", "content": "{ASKED}"}}]}}'
     return (
-        f"golddiff serve --checkpoint {student} --workspace {workspace}",
+        f"{program} serve --checkpoint {student} --workspace {workspace}",
         f"curl -s http://127.0.0.1:8000/v1/chat/completions -H 'Content-Type: application/json' -d '{body}'",
     )
 
@@ -199,4 +202,16 @@ def _sources(done: Finished) -> Section:
 
 def _commands(done: Finished, workspace: Path) -> Section:
     serve, ask = try_it(done, workspace)
-    return Section(title="Try the student", paragraphs=("Serve it, then ask it:",), command=f"{serve}\n{ask}")
+    python = (
+        "from openai import OpenAI\n"
+        'client = OpenAI(base_url="http://127.0.0.1:8000/v1", api_key="none")\n'
+        f'asked = "{ASKED}"\n'
+        f'done = client.chat.completions.create(model="{done.checkpoints[STUDENT].id}", '
+        'messages=[{"role": "user", "content": asked}])\n'
+        "print(done.choices[0].message.content)"
+    )
+    return Section(
+        title="Try the student",
+        paragraphs=("Serve it, then ask it with curl, or from Python:",),
+        command=f"{serve}\n{ask}\n\n{python}",
+    )
