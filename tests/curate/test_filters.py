@@ -122,6 +122,7 @@ def test_reformatting_is_told_from_change(removed: tuple[str, ...], added: tuple
         ("Add it\n\nCo-authored-by: Copilot <x@users.noreply.github.com>", "copilot"),
         ("Add it\n\nEntire-Checkpoint: 0b6786ea0065", "agent"),
         ("Add it\n\nCo-authored-by: aider (gpt-4o) <aider@aider.chat>", "aider"),
+        ("Add it (#3)\n\n* one\n\nCo-Authored-By: Claude <noreply@anthropic.com>\n\n* two", "claude"),
         ("Add it\n\nCo-authored-by: Ada Example <ada@example.org>", None),
         ("Support the Claude API in the client", None),
         ("Add it\n\nMake the cursor blink again.", None),

@@ -40,6 +40,8 @@ _AGENTS = (
 _AGENT_KEYS = frozenset(
     {"co-authored-by", "generated-by", "assisted-by", "entire-checkpoint", "agent", "ai-agent", "model"}
 )
+_SIGNATURE = re.compile(r"(?im)^[ \t>*-]*([a-z][a-z-]*):[ \t]*(\S.*)$")
+"""A trailer anywhere in the message: a squash merge leaves those of its commits in the middle."""
 _AGENT_LINE = re.compile(r"(?im)^.*(?:generated (?:with|by)|written by|🤖).*$")
 
 _VENDORED = re.compile(
@@ -148,8 +150,9 @@ def only_reformats(file: FileChange) -> bool:
 
 def agent_of(facts: CommitFacts) -> str | None:
     """The agent that signed a commit, by trailers and the marks that agents leave in messages; else None."""
-    signed = [value for key, value in facts.trailers if key.lower() in _AGENT_KEYS]
-    if any(key.lower() == "entire-checkpoint" for key, _ in facts.trailers):
+    signatures = [(key.lower(), value) for key, value in _SIGNATURE.findall(facts.message)]
+    signed = [value for key, value in signatures if key in _AGENT_KEYS]
+    if any(key == "entire-checkpoint" for key, _ in signatures):
         return "agent (signed commit)"
     signed += _AGENT_LINE.findall(facts.message)
     for line in signed:
