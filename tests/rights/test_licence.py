@@ -58,8 +58,19 @@ def test_a_choice_of_licence_files_is_a_choice_and_others_all_hold() -> None:
     assert detect(both).spdx == "Apache-2.0 OR MIT"
     assert detect({"LICENSE": text_of("MIT"), "COPYING": text_of("ISC")}).spdx == "ISC AND MIT"
     assert detect({"LICENSE": text_of("MIT"), "COPYING": "All rights reserved to us."}).spdx is None
+    offer = "This software is made available under either of the licenses in LICENSE-APACHE or LICENSE-MIT."
+    assert detect({**both, "LICENSE": offer}).spdx == "Apache-2.0 OR MIT"
     assert detect({"README.md": "MIT"}).spdx is None
     assert detect({}).source is None
+
+
+def test_a_second_file_for_parts_of_a_repository_does_not_outweigh_its_licence() -> None:
+    copyleft = detect(
+        {"LICENSE": "GNU AFFERO GENERAL PUBLIC LICENSE\nVersion 3", "LICENSE_APACHE2": text_of("Apache-2.0")}
+    )
+    assert copyleft.spdx == "Apache-2.0 AND AGPL"
+    assert not permits_training(copyleft.spdx).permits
+    assert detect({"LICENSE": "All rights reserved to us.", "LICENSE-MIT": text_of("MIT")}).spdx is None
 
 
 def test_only_licence_files_at_the_root_count() -> None:

@@ -27,6 +27,9 @@ _MAX_MISSING_SHARE = 0.03
 _MAX_ADDED_WORDS = 30
 """Words beyond the licence's own: a title, names of holders, a contact line."""
 
+_MAX_OFFER_WORDS = 60
+"""Words of a file that says "either LICENSE.APACHE or LICENSE.BSD"; a longer one may set conditions of its own."""
+
 _WEIGHTY_WORDS = frozenset({
     "ai", "artificial", "intelligence", "machine", "learning", "train", "training", "trained", "model",
     "models", "llm", "dataset", "datasets", "scraping", "commercial", "noncommercial", "however", "except",
@@ -100,7 +103,7 @@ def detect(files: Mapping[str, str]) -> Detected:
     """Recognise the licence from the texts of a repository's licence files, by path (others are ignored).
 
     Several files are alternatives where their names carry the licences (`LICENSE-MIT`, `LICENSE-APACHE`), as is the
-    custom; otherwise all of them hold.
+    custom; any other file holds beside them, unless it only offers them. Without such names all of them hold.
     """
     texts = {path: text for path, text in sorted(files.items()) if is_licence_file(path)}
     if not texts:
@@ -110,12 +113,19 @@ def detect(files: Mapping[str, str]) -> Detected:
     named = {
         path for path in texts if re.search(r"(?i)mit|apache|bsd|unlicense|zlib|isc", PurePosixPath(path).name[7:])
     }
-    if named and all(found[path] for path in named):
-        return Detected(" OR ".join(sorted({found[path] or "" for path in named})), source)
-    ids = sorted({spdx for spdx in found.values() if spdx})
-    if not ids or None in found.values():
+    others_of = {path: spdx for path, spdx in found.items() if path not in named and not _offers(texts[path], named)}
+    if None in {*others_of.values(), *(found[path] for path in named)}:
         return Detected(None, source)
-    return Detected(" AND ".join(ids), source)
+    choices = sorted({found[path] or "" for path in named})
+    others = sorted({spdx or "" for spdx in others_of.values()} - set(choices))
+    if choices:  # what the other files say holds beside each choice
+        return Detected(" OR ".join(" AND ".join([choice, *others]) for choice in choices), source)
+    return Detected(" AND ".join(others), source)
+
+
+def _offers(text: str, named: set[str]) -> bool:
+    """Whether a short text only says that either of these licence files holds."""
+    return len(text.split()) <= _MAX_OFFER_WORDS and "either" in text.lower() and all(path in text for path in named)
 
 
 def recognise(text: str) -> str | None:
