@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from golddiff.errors import InputError, WorkspaceError
@@ -64,6 +65,17 @@ def test_a_session_without_a_provider_id_is_matched_by_its_content(tmp_path: Pat
         store.add_transcript(transcript(("a",), provider_id=None))
         change, _ = store.add_transcript(transcript(("a",), provider_id=None))
         assert change is ImportChange.SAME
+
+
+def test_a_session_that_grew_keeps_whose_it_is_where_the_import_does_not_say(tmp_path: Path) -> None:
+    stated = transcript(("a",))
+    header = msgspec.structs.replace(stated.session, subject="user-7", parent_id="ses_parent")
+    with Store.open(tmp_path) as store:
+        store.add_transcript(Transcript(header, stated.events))
+        change, session_id = store.add_transcript(transcript(("a", "b")))
+        grown = store.get(Session, session_id)
+        assert change is ImportChange.GREW
+        assert (grown.subject, grown.parent_id) == ("user-7", "ses_parent")
 
 
 def test_equal_long_texts_are_stored_once(tmp_path: Path) -> None:

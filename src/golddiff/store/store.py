@@ -26,7 +26,7 @@ import zstandard
 from golddiff.errors import InputError, WorkspaceError
 from golddiff.store import codec, migrations
 from golddiff.store.schema import TABLES
-from golddiff.types import Clean, Event, Record, RedactedSession, Session
+from golddiff.types import Clean, Event, Record, RedactedSession, Session, Transcript
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -218,7 +218,11 @@ class Store:
                 if hashes < known:
                     return ImportChange.OLDER, old.id
                 if known < hashes:
-                    self._replace(old.id, transcript)
+                    # What was stated before about whose it is holds until something else is stated.
+                    header = msgspec.structs.replace(
+                        new, subject=new.subject or old.subject, parent_id=new.parent_id or old.parent_id
+                    )
+                    self._replace(old.id, Transcript(header, transcript.events))
                     return ImportChange.GREW, old.id
                 change = ImportChange.DIVERGED
         else:
