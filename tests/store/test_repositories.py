@@ -57,6 +57,14 @@ def test_a_licence_that_someone_stated_is_kept(tmp_path: Path) -> None:
         assert remember_repository(store, git).licence == "MIT"
 
 
+def test_a_licence_file_that_is_gone_is_no_licence(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "one")
+    with Store.open(tmp_path / "workspace") as store, GitRepository.open(folder) as git:
+        found = remember_repository(store, git)
+        store.put(msgspec.structs.replace(found, licence="MIT", licence_source=redact_text("COPYING, LICENSE.txt")))
+        assert remember_repository(store, git).licence is None
+
+
 @pytest.mark.parametrize("remote", ["/srv/git/project.git", "file:///srv/git/project.git", "../project"])
 def test_a_remote_that_is_a_path_is_no_error(tmp_path: Path, remote: str) -> None:
     assert described(repository(tmp_path / "one", remote)).name

@@ -56,7 +56,8 @@ def remember_repository(store: Store, git: GitRepository) -> Repository:
     found = describe_repository(git)
     for known in store.find(Repository, id=found.id):
         stated: Clean | None = known.licence_source
-        if found.licence is None and known.licence is not None:
+        read_from_files = stated is not None and all(map(licence.is_licence_file, stated.split(", ")))
+        if found.licence is None and known.licence is not None and not read_from_files:
             found = msgspec.structs.replace(found, licence=known.licence, licence_source=stated)
         if found == known:
             return known
