@@ -169,6 +169,33 @@ def test_a_commit_that_a_recorded_session_made_is_the_agents_whoever_signed_it(h
         from_history(store, history.folder, CurateConfig(name="ours"))
 
 
+@pytest.mark.parametrize("order", [("simulated", "closed"), ("closed", "simulated")])
+def test_of_several_sessions_in_one_commit_one_that_may_not_be_trained_on_decides(
+    history: History, store: Store, order: tuple[str, str]
+) -> None:
+    history.commit("Change one value", a_py=code(v3=100))
+    with GitRepository.open(history.folder) as git:
+        sha = (git.default_branch() or ("", ""))[1]
+    models = {"simulated": "golddiff-simulated", "closed": "claude-opus-4-5"}
+    for number, kind in enumerate(order):
+        session = Session[str](id=f"ses_{number}", source="test", models=(models[kind],), record_hashes=(kind,))
+        store.add_transcript(redact_transcript(Transcript(session, ())))
+        store.put(
+            Outcome(
+                id=f"out_{number}",
+                session_id=f"ses_{number}",
+                repository_id="rep_of_another_clone",
+                state=SessionState.ACCEPTED,
+                confidence=0.9,
+                commits=(CommitLink(sha=sha, confidence=0.9),),
+                gold_patch=redact_text(""),
+                method="test",
+            )
+        )
+    with pytest.raises(RightsError, match="terms: forbidden"):
+        from_history(store, history.folder, CurateConfig(name="ours"))
+
+
 def test_a_repository_without_a_licence_is_not_trained_on(tmp_path: Path, store: Store) -> None:
     folder = tmp_path / "bare"
     folder.mkdir()

@@ -26,10 +26,10 @@ from golddiff.curate.row import Row, Tally, make_example
 from golddiff.curate.windows import Change, windows
 from golddiff.git import CommitFacts, FileChange, GitRepository
 from golddiff.patch import split
-from golddiff.rights import redact_text
+from golddiff.rights import Grants, permits, redact_text
 from golddiff.store import Store
 from golddiff.store.repositories import commit_id
-from golddiff.types import Commit, Outcome, Provenance, Repository, Session
+from golddiff.types import Commit, Grant, Outcome, Provenance, Repository, Session
 
 _PULL_NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
 _PROGRESS_EVERY = 100
@@ -72,12 +72,21 @@ def rows_from_history(
 
 
 def _linked_sessions(store: Store, repository: Repository) -> dict[str, Provenance]:
-    """Where the commits come from that recorded sessions are linked to, whoever signed them."""
-    return {
-        link.sha: provenance_of(store.get(Session, outcome.session_id), repository, outcome)
-        for outcome in store.find(Outcome, repository_id=repository.id)
-        for link in outcome.commits
-    }
+    """Where the commits come from that recorded sessions are linked to, whoever signed them.
+
+    A commit is the same under whichever record of the repository (another clone, before it had a remote) it was
+    linked. Of several sessions in one commit the one that may not be trained on speaks for it.
+    """
+    grants = Grants(store.find(Grant))
+    found: dict[str, Provenance] = {}
+    for outcome in store.find(Outcome):
+        if not outcome.commits:
+            continue
+        provenance = provenance_of(store.get(Session, outcome.session_id), repository, outcome)
+        for link in outcome.commits:
+            if link.sha not in found or not permits(provenance, grants=grants).permitted:
+                found[link.sha] = provenance
+    return found
 
 
 def _provenance(repository: Repository, facts: CommitFacts, linked: Provenance | None) -> Provenance:
