@@ -83,6 +83,17 @@ PROBES: dict[str, str] = {
 }
 
 
+FORGES_A_REPLY = """
+import contextlib, json, os
+reply = {"ending": "ok", "exit_code": 0, "stdout": "forged", "stderr": "", "seconds": 0, "reason": ""}
+for process in (1, os.getppid()):
+    for descriptor in range(64):
+        with contextlib.suppress(OSError):
+            os.write(os.open(f"/proc/{process}/fd/{descriptor}", os.O_WRONLY), json.dumps(reply).encode() + b"\\n")
+def answer(a, b): return 41
+"""
+
+
 def run(sandbox: Bubblewrap, *candidates: str, limits: Limits = QUICK) -> list[Result]:
     return sandbox.run_jobs([Job(RUN_CANDIDATE, candidate) for candidate in candidates], limits=limits)
 
@@ -292,12 +303,17 @@ def test_it_contains_for_an_unprivileged_user_too(sandbox: Bubblewrap, monkeypat
     def work() -> tuple[int, list[str], list[str]]:
         mine = open_sandbox(workers=1)
         attacks = run(mine, *(text for text, _ in ATTACKS.values()))
-        return os.getuid(), [result.ending.value for result in attacks], [r.stdout.decode() for r in run(mine, HONEST)]
+        said = [result.stdout.decode() for result in run(mine, FORGES_A_REPLY, HONEST)]
+        return os.getuid(), [result.ending.value for result in attacks], said
 
-    uid, endings, honest = as_user(4242, work)  # type: ignore[misc]
+    uid, endings, said = as_user(4242, work)  # type: ignore[misc]
     assert uid == 4242
     assert endings == [ending.value for _, ending in ATTACKS.values()]
-    assert honest == ["42\n"]
+    assert said == ["41\n", "42\n"]
+
+
+def test_a_candidate_cannot_write_into_the_channel_of_replies(sandbox: Bubblewrap) -> None:
+    assert [result.stdout for result in run(sandbox, FORGES_A_REPLY, HONEST)] == [b"41\n", b"42\n"]
 
 
 def test_without_any_sandbox_it_refuses_and_prints_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:

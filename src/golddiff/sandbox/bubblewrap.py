@@ -208,7 +208,7 @@ class _Server:
         self._most = 8 * limits.output_bytes + 65536
         source = Path(fork_server.__file__).read_text(encoding="utf-8")
         argv = [sandbox._interpreter.executable, "-P", "-s", "-S", "-c", source]
-        self._inside = Inside(sandbox._command(argv, limits), sandbox._filter, {})
+        self._inside = Inside(sandbox._command(argv, limits), sandbox._filter, {}, private=True)
         if self._line(_START_SEC) != b'{"ready": true}':
             said = self._inside.err.decode(errors="replace").strip()[-500:]
             self._inside.close()

@@ -1,7 +1,7 @@
 """The process inside the sandbox that runs one check after another, each in a fork of its own.
 
 How it fits: `bubblewrap` hands this file's source to the interpreter *inside* the sandbox, writes jobs as JSON
-lines to its standard input and reads results as JSON lines. It uses the standard library only and imports nothing
+lines to a pipe and reads results as JSON lines from another. It uses the standard library only and imports nothing
 from golddiff. Starting Python and importing what checks need happens once; a fork costs about a millisecond.
 
 A job runs in a child with its own limits. Between jobs every other process of the sandbox is killed and the
@@ -38,15 +38,22 @@ PR_SET_DUMPABLE = 4
 
 
 def serve() -> None:
-    """Answer jobs until standard input ends. Job keys: program, candidate, and the fields of `Limits`."""
+    """Answer jobs until there are no more. Job keys: program, candidate, and the fields of `Limits`.
+
+    Jobs and replies go through the two descriptors that the arguments name: the standard streams would also be open in
+    the sandbox's first process, whose pipes code inside can open (`/proc/1/fd`) to forge replies or read jobs.
+    """
     if ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise SystemExit("cannot protect the check runner from its checks (prctl)")
     for name in PRELOADED:
         __import__(name)
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    given = [int(number) for number in sys.argv[1:3]] or [0, 1]
+    requests, replies = os.fdopen(os.dup(given[0]), "rb"), os.fdopen(os.dup(given[1]), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
+    for descriptor in set(given) - {0, 1, 2}:
+        os.close(descriptor)
     replies.write(b'{"ready": true}\n')
     replies.flush()
     for line in requests:

@@ -32,8 +32,19 @@ _LEFTOVER_SEC = 3.0
 class Inside:
     """One running sandbox: its process, its pipes, and the certainty that it is gone afterwards."""
 
-    def __init__(self, command: Callable[[list[str]], list[str]], seccomp: bytes, files: Mapping[str, bytes]) -> None:
-        """Start `command(descriptor arguments)` with the filter and with `files` below /work."""
+    def __init__(
+        self,
+        command: Callable[[list[str]], list[str]],
+        seccomp: bytes,
+        files: Mapping[str, bytes],
+        *,
+        private: bool = False,
+    ) -> None:
+        """Start `command(descriptor arguments)` with the filter and with `files` below /work.
+
+        `private`: `stdin` and `stdout` are pipes of their own, whose numbers end the command. bwrap's own process
+        keeps the standard streams open, where code inside that has its uid can open them by /proc/1/fd.
+        """
         self.out, self.err = bytearray(), bytearray()
         with contextlib.ExitStack() as ours:
             self._gone, held = os.pipe()
@@ -47,10 +58,17 @@ class Inside:
                 source.seek(0)
                 passed.append(source.fileno())
                 descriptors += ["--file" if place else "--seccomp", str(source.fileno()), *([place] if place else [])]
+            line = command(descriptors)
+            if private:
+                (jobs, to_jobs), (from_replies, replies) = os.pipe(), os.pipe()
+                ours.callback(os.close, jobs)
+                ours.callback(os.close, replies)
+                passed += [jobs, replies]
+                line += [str(jobs), str(replies)]
             self.process = subprocess.Popen(
-                command(descriptors),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                line,
+                stdin=subprocess.DEVNULL if private else subprocess.PIPE,
+                stdout=subprocess.DEVNULL if private else subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=passed,
                 cwd="/",
@@ -59,6 +77,8 @@ class Inside:
             )
         streams = self.process.stdin, self.process.stdout, self.process.stderr
         self.stdin, self.stdout, self.stderr = (cast(IO[bytes], stream) for stream in streams)
+        if private:
+            self.stdin, self.stdout = os.fdopen(to_jobs, "wb"), os.fdopen(from_replies, "rb")
         for stream in (self.stdout, self.stderr):
             os.set_blocking(stream.fileno(), False)
 
