@@ -10,6 +10,7 @@ import pytest
 
 from golddiff.errors import InputError
 from golddiff.git import GitRepository
+from golddiff.git.parsing import parse_commit
 
 
 def git(folder: Path, *arguments: str, stdin: str | None = None) -> str:
@@ -120,6 +121,24 @@ def test_notes_are_read_by_commit(repository: Path) -> None:
     git(repository, "notes", "--ref", "ai", "add", "-m", "a note")
     with GitRepository.open(repository) as opened:
         assert opened.notes() == {git(repository, "rev-parse", "HEAD"): {"refs/notes/ai": "a note\n"}}
+
+
+@pytest.mark.parametrize("text", ["a\0b", "x" * 200_000, ""])
+def test_what_no_argument_can_hold_is_no_path_and_no_revision(repository: Path, text: str) -> None:
+    with GitRepository.open(repository) as git:
+        assert git.resolve(text) is None
+        assert git.files_at("HEAD", [text]) == {}
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "~nobody-of-this-name/x"])
+def test_a_path_that_cannot_be_looked_into_is_a_clear_error(path: str) -> None:
+    with pytest.raises(InputError, match="check the path"):
+        GitRepository.open(path)
+
+
+@pytest.mark.parametrize("encoding", ["undefined", "idna", "hex", "utf\0"])
+def test_a_commit_in_an_encoding_that_is_none_is_read_as_utf8(encoding: str) -> None:
+    assert parse_commit("a" * 40, f"tree x\nencoding {encoding}\n\nsubject".encode()).subject == "subject"
 
 
 def test_an_option_cannot_be_smuggled_in_as_a_revision(repository: Path) -> None:

@@ -98,7 +98,7 @@ def parse_commit(sha: str, data: bytes) -> CommitFacts:
             encoding = text_of(value)
     try:
         text = message.decode(encoding, "replace")
-    except LookupError:
+    except (LookupError, ValueError):  # no such encoding, or one that is not for text (`idna`, `undefined`)
         text = text_of(message)
     return CommitFacts(sha, tuple(parents), _moment(author), _moment(committer), text)
 

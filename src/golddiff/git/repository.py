@@ -29,6 +29,9 @@ _CONFIG = (
     "color.ui=false",
 )
 
+_MAX_ARGUMENT_CHARS = 4096
+"""Longer paths and revisions, from a damaged transcript, are not asked for (Linux's PATH_MAX)."""
+
 _DIFF = (
     "diff-tree", "-r", "--root", "--raw", "-p", "-U0", "-M", "--full-index", "--no-abbrev", "--no-ext-diff",
     "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/",
@@ -74,6 +77,14 @@ class GitRepository:
     @classmethod
     def open(cls, path: Path | str) -> GitRepository:
         """Find the repository that `path` lies in. Raises InputError where there is none."""
+        try:
+            return cls._find(path)
+        except (OSError, RuntimeError) as error:  # no permission, a name too long, `~nobody`
+            shown = str(path)[:200]
+            raise InputError(f"{shown} cannot be looked into ({type(error).__name__}); check the path.") from error
+
+    @classmethod
+    def _find(cls, path: Path | str) -> GitRepository:
         given = Path(path).expanduser()
         if not given.exists():
             raise InputError(f"{given} does not exist; give a path inside a git repository, e.g. --repo .")
@@ -162,7 +173,7 @@ class GitRepository:
 
     def resolve(self, revision: str) -> str | None:
         """SHA of the commit that `revision` names, or None."""
-        if revision.startswith("-"):
+        if revision.startswith("-") or not _fits_argument(revision):
             return None
         data = self._output(["rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}"])
         return text_of(data).strip() or None if data else None
@@ -285,7 +296,8 @@ class GitRepository:
 
     def files_at(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
         """Blob of each of `paths` in `commit`, for those that are regular files there."""
-        return self._tree(commit, list(dict.fromkeys(paths)))
+        wanted = [path for path in dict.fromkeys(paths) if _fits_argument(path)]
+        return self._tree(commit, wanted) if wanted else {}
 
     def tree(self, commit: str) -> dict[str, str]:
         """Path → blob of every regular file in `commit`."""
@@ -339,6 +351,11 @@ class GitRepository:
                 if text is not None:
                     found.setdefault(path.replace("/", ""), {})[ref] = text_of(text)
         return found
+
+
+def _fits_argument(text: str) -> bool:
+    """Whether the system takes `text` as an argument; what does not fit names nothing that git could hold."""
+    return 0 < len(text) <= _MAX_ARGUMENT_CHARS and "\0" not in text
 
 
 def _is_git_dir(folder: Path) -> bool:
