@@ -33,6 +33,12 @@ def placed(cwd: str | None, *paths: str, known: set[str] = KNOWN) -> list[str | 
     return [placement(path) for path in paths]
 
 
+def test_a_folder_that_cannot_be_looked_into_decides_nothing(world: World) -> None:
+    raw = Transcript(Session[str](id="s", source="test", cwd="/" + "x" * 5000), ())
+    with GitRepository.open(world.folder) as git:
+        assert Headers(git).decide(redact_transcript(raw).session) is None
+
+
 def test_relative_paths_at_the_root_are_themselves() -> None:
     assert placed("/home/u/product", "src/app/main.py", "new.py") == ["src/app/main.py", "new.py"]
 

@@ -149,15 +149,17 @@ class Headers:
         return found
 
     def _by_folder(self, cwd: str) -> tuple[bool, str] | None:
-        if not cwd.startswith("/") or not Path(cwd).is_dir():
+        if not cwd.startswith("/"):
             return None
         try:
+            if not Path(cwd).is_dir():
+                return None
             with GitRepository.open(cwd) as other:
                 if common_dir(other.git_dir) == self._common:
                     return True, "its folder lies in this repository"
                 if not self._remotes & {plain_url(url) for url in other.remotes()}:
                     return False, "its folder is another repository"
-        except InputError:
+        except (InputError, OSError):  # another machine's `/root`: not ours to look into
             pass
         return None
 
