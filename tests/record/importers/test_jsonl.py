@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from golddiff.record.importers import jsonl
+from golddiff.record.importers.claude_records import Line
 from golddiff.record.importers.jsonl import JsonLines, printable_type, read_head
 
 
@@ -47,6 +48,14 @@ def test_a_damaged_line_is_reported_with_its_number_and_not_hashed(
     assert rows == [1, 2]
     assert [damage.line for damage in lines.damaged] == where
     assert len(lines.hashes) == 2
+
+
+def test_deep_nesting_beside_bytes_that_are_no_text_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'{"type":"\xff","x":' + b"[" * 100_000 + b"\n")
+    lines = JsonLines(path, Line)
+    assert list(lines) == []
+    assert [damage.line for damage in lines.damaged] == [1]
 
 
 def test_a_record_of_another_shape_is_counted_and_hashed(tmp_path: Path) -> None:

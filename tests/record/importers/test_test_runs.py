@@ -146,3 +146,9 @@ def test_other_runners_have_a_name_and_the_verdict_of_their_exit_code(command: s
 
 def test_an_unreadable_command_is_split_at_spaces() -> None:
     assert find_test_run("pytest 'oops", "1 passed in 0.1s", None, None) is not None
+
+
+def test_numbers_that_no_run_could_have_are_no_counts() -> None:
+    found = find_test_run("pytest", "9" * 5_000 + " passed in 1.0s", 0, None)
+    assert found == TestRun(framework="pytest", success=True)
+    assert find_test_run("python -m unittest", "Ran " + "9" * 5_000 + " tests in 1s\nOK", 0, None) is not None

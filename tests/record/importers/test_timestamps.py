@@ -26,6 +26,9 @@ _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
         (0, None),
         (-1, datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)),
         (1e300, None),
+        ("0001-01-01T00:00:00Z", None),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("9999-12-31T23:59:59-14:00", None),
         (float("inf"), None),
     ],
 )

@@ -38,7 +38,7 @@ _BASH = msgspec.json.Decoder(BashInput)
 _EDIT_RESULT = msgspec.json.Decoder(EditResult)
 _BASH_RESULT = msgspec.json.Decoder(BashResult)
 _CONTENT: msgspec.json.Decoder[str | list[Block] | None] = msgspec.json.Decoder(str | list[Block] | None)
-_EXIT_CODE = re.compile(r"(?:Error: )?Exit code (-?\d+)\n?")
+_EXIT_CODE = re.compile(r"(?:Error: )?Exit code (-?\d{1,10})\n?")
 _REJECTED = re.compile(r"The user doesn't want to (?:proceed with this tool use|take this action right now)")
 _NEVER_RAN = re.compile(
     r"The user doesn't want to |<tool_use_error>"

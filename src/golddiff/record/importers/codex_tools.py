@@ -32,7 +32,7 @@ from golddiff.types import FileEdit
 StructT = TypeVar("StructT")
 
 _SHELLS = frozenset({"exec_command", "shell", "shell_command", "container.exec", "local_shell", "unified_exec"})
-_EXIT = re.compile(r"^(?:Process exited with code|Exit code:|exit_code:) (-?\d+)\s*$", re.MULTILINE)
+_EXIT = re.compile(r"^(?:Process exited with code|Exit code:|exit_code:) (-?\d{1,10})\s*$", re.MULTILINE)
 _RUNNING = re.compile(r"^Process running with session ID (\d+)\s*$", re.MULTILINE)
 _OUTPUT = re.compile(r"^Output:\n", re.MULTILINE)
 _REJECTED = re.compile(r"rejected by (?:the )?user(?! approval)|user (?:rejected|cancelled|denied) MCP tool call", re.I)

@@ -123,7 +123,10 @@ def decode(decoder: msgspec.json.Decoder[RecordT], text: bytes | msgspec.Raw) ->
         repaired = _LONE_SURROGATE.sub(lambda match: match[1] + (match[2] or b"\\ufffd"), repaired)
         if repaired == whole:
             raise msgspec.DecodeError(str(error)) from None
-        return decoder.decode(repaired)
+        try:
+            return decoder.decode(repaired)
+        except RecursionError:
+            raise msgspec.DecodeError("nested too deeply") from None
 
 
 def printable_type(name: object) -> str:

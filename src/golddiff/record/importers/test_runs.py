@@ -25,12 +25,12 @@ _SUBCOMMANDS = {
     ("deno", "test"): "deno test", ("dotnet", "test"): "dotnet test", ("mvn", "test"): "mvn test",
     ("swift", "test"): "swift test", ("node", "--test"): "node --test",
 }  # fmt: skip
-_PYTEST_WORD = r"\d+ (?:failed|passed|skipped|deselected|xfailed|xpassed|warnings?|errors?|rerun|subtests passed)"
+_PYTEST_WORD = r"\d{1,9} (?:failed|passed|skipped|deselected|xfailed|xpassed|warnings?|errors?|rerun|subtests passed)"
 _PYTEST_SUMMARY = re.compile(
     rf"^=* ?(?:no tests ran|{_PYTEST_WORD}(?:, {_PYTEST_WORD})*) in \d+(?:\.\d+)?s(?: \([\d:.a-z, ]+\))? ?=*\s*$",
     re.MULTILINE,
 )
-_UNITTEST_RAN = re.compile(r"^Ran (\d+) tests? in [\d.]+s\s*$", re.MULTILINE)
+_UNITTEST_RAN = re.compile(r"^Ran (\d{1,9}) tests? in [\d.]+s\s*$", re.MULTILINE)
 _UNITTEST_VERDICT = re.compile(r"^(OK|FAILED|NO TESTS RAN)(?: \(([^)]*)\))?\s*$", re.MULTILINE)
 _GO_PACKAGE = re.compile(r"^(?:\[[\w:-]+\] )?(ok|FAIL|---)\s*\t\S+", re.MULTILINE)
 _GO_TEST = re.compile(r"^(?:\[[\w:-]+\] )?--- (PASS|FAIL|SKIP): ", re.MULTILINE)
@@ -126,7 +126,7 @@ def _unittest(output: str, ended_well: bool | None) -> TestRun:
     verdict = _UNITTEST_VERDICT.search(output, ran.end()) if ran else None
     if ran is None or verdict is None:
         return TestRun(framework="unittest", success=ended_well)
-    counts = {name.strip(): int(number) for name, number in re.findall(r"([a-z ]+)=(\d+)", verdict[2] or "")}
+    counts = {name.strip(): int(number) for name, number in re.findall(r"([a-z ]+)=(\d{1,9})", verdict[2] or "")}
     failed = counts.get("failures", 0) + counts.get("unexpected successes", 0)
     errors = counts.get("errors", 0)
     skipped = counts.get("skipped", 0) + counts.get("expected failures", 0)

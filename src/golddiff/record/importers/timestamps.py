@@ -8,6 +8,8 @@ import msgspec
 
 _MILLISECONDS_FROM = 1e11
 """Larger numbers are milliseconds since 1970 (as seconds they would lie past the year 5000)."""
+_FIRST_YEAR = 1900
+"""Earlier years are a client's way to say that it has no time (Go's zero time is in the year 1)."""
 
 
 def moment(timestamp: str | int | float | None) -> datetime | None:
@@ -20,6 +22,7 @@ def moment(timestamp: str | int | float | None) -> datetime | None:
             when = msgspec.convert(seconds, datetime, strict=False)
         else:
             return None
+        when = when.astimezone(UTC) if when.tzinfo is not None else None
     except (msgspec.ValidationError, OverflowError, ValueError):
         return None
-    return when.astimezone(UTC) if when.tzinfo is not None else None
+    return when if when is not None and when.year >= _FIRST_YEAR else None
