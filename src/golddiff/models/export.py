@@ -64,6 +64,9 @@ def _convert(model: Path, into: Path) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # ctranslate2 imports pkg_resources, transformers talks about dtypes
+            # The converter imports without these two and then fails with a NameError.
+            import torch  # noqa: F401
+            import transformers  # noqa: F401
             from ctranslate2.converters import TransformersConverter
 
             converter = TransformersConverter(str(model), low_cpu_mem_usage=True)
@@ -74,5 +77,5 @@ def _convert(model: Path, into: Path) -> None:
             f"{missing.name} is not installed, and converting a model for serving needs it once. Run: "
             "pip install 'golddiff[train]', or serve an engine folder made by `golddiff model export`."
         ) from missing
-    except (ValueError, RuntimeError, OSError, KeyError) as error:
+    except Exception as error:  # safetensors and the converter have exceptions of their own
         raise ModelError(f"{model} cannot be converted for the serving engine: {error}.") from error

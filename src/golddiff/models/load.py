@@ -26,6 +26,7 @@ def load_for_training(folder: Path, device: torch.device | str = "cpu") -> Any:
     check_folder(folder)
     try:
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM
     except ModuleNotFoundError as missing:
         raise ModelError(f"{missing.name} is not installed. Run: pip install 'golddiff[train]'") from missing
@@ -35,7 +36,7 @@ def load_for_training(folder: Path, device: torch.device | str = "cpu") -> Any:
             model = AutoModelForCausalLM.from_pretrained(
                 str(folder), dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
             )
-    except (ValueError, KeyError, OSError, RuntimeError) as error:
+    except (ValueError, KeyError, OSError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"the model in {folder} cannot be loaded for training: {error}") from error
     model.config.use_cache = False
     return model.to(device).train()

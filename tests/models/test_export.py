@@ -1,0 +1,38 @@
+"""A model that cannot be converted is a message, whatever the libraries below raise."""
+
+import builtins
+
+import pytest
+
+from golddiff.errors import ModelError
+from golddiff.models.export import engine_folder
+from tiny_llama import write_model
+
+pytest.importorskip("torch")
+pytest.importorskip("ctranslate2")
+
+
+@pytest.fixture
+def model(tmp_path):
+    return write_model(tmp_path / "model")
+
+
+def test_damaged_weights_are_a_model_error(model, tmp_path) -> None:
+    (model / "model.safetensors").write_bytes(b"no safetensors, " * 20)
+    with pytest.raises(ModelError, match="cannot be converted"):
+        engine_folder(model, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("missing", ["torch", "transformers"])
+def test_a_missing_library_names_the_extra_to_install(model, tmp_path, monkeypatch, missing) -> None:
+    real = builtins.__import__
+
+    def refuse(name, *more, **named):
+        if name == missing:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return real(name, *more, **named)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(ModelError, match=rf"{missing} is not installed.*golddiff\[train\]"):
+        engine_folder(model, tmp_path / "cache")
+    assert not list((tmp_path / "cache" / "engines").iterdir())
