@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from golddiff.store import Store
@@ -13,6 +14,7 @@ from golddiff.types import (
     EventKind,
     SessionState,
     Transcript,
+    derive_id,
 )
 from golddiff.web import facts
 from golddiff.web.facts import Lines
@@ -76,6 +78,19 @@ def test_facts_are_read_from_a_store_and_can_be_limited_to_a_repository(tmp_path
         assert (found.title, found.rejections, found.interruptions, found.attempts) == ("Do it", 1, 1, {"kept": 1})
         assert facts.read(store, ["repo_1"]) == [found]
         assert facts.read(store, ["repo_2"]) == []
+
+
+def test_a_session_linked_in_two_clones_counts_once_in_the_report_of_either(tmp_path: Path) -> None:
+    links = (CommitLink(sha="ab" * 20, confidence=1.0),)
+    with Store.open(tmp_path) as store:
+        store.add_transcript(Transcript(session(), (event(0, EventKind.PROMPT, "Do it"),)))
+        for repository in ("repo_1", "repo_2"):
+            made = msgspec.structs.replace(attempt(0, AttemptFate.KEPT), id=derive_id("att", "ses_1", repository, 0))
+            store.put(outcome(repository=repository, commits=links), made)
+        for wanted in (["repo_1"], ["repo_2"], None):
+            (found,) = facts.read(store, wanted)
+            assert found.attempts == {"kept": 1}
+            assert found.lines.written == 12
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from golddiff.types import (
     Session,
     SessionState,
     Usage,
+    derive_id,
 )
 
 TITLE_CHARS = 80
@@ -130,8 +131,9 @@ def read(
     wanted = None if repository_ids is None else set(repository_ids)
     facts = []
     for number, session in enumerate(store.sessions(), 1):
-        outcomes = distinct(store.find(Outcome, session_id=session.id))
-        chosen = [item for item in outcomes if wanted is None or item.repository_id in wanted]
+        outcomes = list(store.find(Outcome, session_id=session.id))
+        chosen = distinct(item for item in outcomes if wanted is None or item.repository_id in wanted)
+        others = [item for item in outcomes if item not in chosen]
         if chosen or wanted is None:
             facts.append(
                 of_session(
@@ -139,13 +141,25 @@ def read(
                     prompts=tuple(store.find(Event, session_id=session.id, kind=EventKind.PROMPT)),
                     rejections=store.count(Event, session_id=session.id, kind=EventKind.REJECTION),
                     interruptions=store.count(Event, session_id=session.id, kind=EventKind.INTERRUPTION),
-                    attempts=tuple(store.find(Attempt, session_id=session.id)),
+                    attempts=_attempts_beside(others, store.find(Attempt, session_id=session.id)),
                     outcomes=chosen,
                 )
             )
         if progress is not None:
             progress(number)
     return facts
+
+
+def _attempts_beside(others: Sequence[Outcome], attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:
+    """The attempts that do not belong to these other outcomes: a session has a set of its own in every repository.
+
+    An attempt's id is derived from session, repository and index (`outcomes.run`).
+    """
+    return tuple(
+        attempt
+        for attempt in attempts
+        if all(attempt.id != derive_id("att", item.session_id, item.repository_id, attempt.index) for item in others)
+    )
 
 
 def of_session(
