@@ -127,7 +127,7 @@ def _settle(store: Store, git: GitRepository, repository: Repository, analysis: 
     reasons += [f"not in the gold diff: {path}: {why}" for path, why in gold.left_out.items()]
     commits = [_store_commit(store, repository, analysis, candidate) for candidate in links]
     counts = Counter(line.fate for line in lines)
-    written = len(lines) if links else _written(found.replay)
+    written = _written(found.replay)
     dropped = counts[LineFate.DROPPED]
     if verdict.state in (SessionState.REJECTED, SessionState.ABANDONED):
         dropped = written
