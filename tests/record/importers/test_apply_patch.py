@@ -8,6 +8,12 @@ from golddiff.record.importers.apply_patch import holds_patch, mark_failed, pars
 from golddiff.types import FileEdit
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_ends_at_its_newline_only(end: str) -> None:
+    patch = end.join(["*** Begin Patch", "*** Add File: a.c", "+int a;\x0c", "+b = '\u2028x';", ""])
+    assert parse_patch(patch, None)[0].after == "int a;\x0c\nb = '\u2028x';\n"
+
+
 def test_every_operation_becomes_an_edit() -> None:
     patch = """*** Begin Patch
 *** Add File: new.txt

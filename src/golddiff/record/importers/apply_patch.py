@@ -39,7 +39,8 @@ def parse_patch(text: str, cwd: str | None, folder: str | None = None) -> list[F
     edits: list[FileEdit[str]] = []
     header: tuple[str, str] | None = None
     body: list[str] = []
-    for line in text[start:].splitlines()[1:]:
+    for line in text[start:].removesuffix("\n").split("\n")[1:]:  # not splitlines: a form feed ends no line
+        line = line.removesuffix("\r")
         if line.strip() == _END:
             break
         match = _HEADER.fullmatch(line.rstrip())
