@@ -187,3 +187,13 @@ def test_names_of_home_folders_are_masked(text: str, masked: str) -> None:
 def test_clean_is_a_plain_string_at_run_time() -> None:
     assert type(redact_text("x")) is str
     assert Clean.__supertype__ is str
+
+
+@pytest.mark.parametrize("sign", ["", " ", "+", "-"])
+def test_the_end_of_a_private_key_is_hidden_where_a_hunk_begins_inside_it(sign: str) -> None:
+    random.seed(7)
+    lines = ["".join(random.choices("ABCDEFghijkl0123456789+/", k=width)) for width in (64, 64, 20)]
+    text = "".join(f"{sign}{line}\n" for line in [*lines, "-----END RSA " + "PRIVATE KEY-----", "x = 1"])
+    clean = redact_text(text)
+    assert not any(line in clean for line in lines)
+    assert clean.endswith(f"{sign}x = 1\n")

@@ -128,6 +128,14 @@ RULES: tuple[Rule, ...] = (
         rb"(?:" + _SEP + rb"{0,60}-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----)?)",
         lambda secret, before: True,
     ),
+    Rule(  # the end of one, where a diff's hunk or a window begins inside it
+        "private-key",
+        rb"END [A-Z0-9 ]{0,30}PRIVATE KEY",
+        rb"((?:[A-Za-z0-9+/]{40,}={0,2}" + _SEP + rb"{1,60})+"
+        rb"(?:=?[A-Za-z0-9+/]{1,39}={0,2}" + _LAST_SEP + rb")?"
+        rb"-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----)",
+        lambda secret, before: True,
+    ),
     Rule("aws-access-key-id", rb"A(?:KIA|SIA|BIA|CCA)[A-Z0-9]", rb"A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}", _starts_word),
     Rule(
         "aws-secret-key",
