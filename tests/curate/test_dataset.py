@@ -131,7 +131,14 @@ def test_the_card_counts_rows_sources_and_reasons(store: Store) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"split": "random"}, {"targets": ("best",)}, {"targets": ()}, {"test_fraction": 1.0}, {"near_duplicates": 0.0}],
+    [
+        {"split": "random"},
+        {"targets": ("best",)},
+        {"targets": ()},
+        {"test_fraction": 1.0},
+        {"near_duplicates": 0.0},
+        {"max_rows": 0},
+    ],
 )
 def test_settings_out_of_range_say_what_is_allowed(changes: dict[str, object]) -> None:
     with pytest.raises(UsageError):

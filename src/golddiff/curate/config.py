@@ -58,6 +58,9 @@ class CurateConfig:
         _require(bool(self.targets), "no arm to write: give at least `accepted`.")
         _require(0 <= self.test_fraction < 1, f"test fraction {self.test_fraction}: allowed is 0 to below 1.")
         _require(self.context_lines >= 0, f"context lines {self.context_lines}: allowed is 0 or more.")
+        for name in ("max_window_chars", "max_instruction_chars", "max_commits", "max_rows"):
+            value = getattr(self, name)
+            _require(value is None or value > 0, f"{name.replace('_', ' ')} {value}: allowed is 1 or more.")
         similarity = self.near_duplicates
         _require(similarity is None or 0 < similarity <= 1, f"similarity {similarity}: allowed is above 0, to 1.")
 
