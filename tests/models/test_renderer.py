@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from golddiff.errors import ModelError
@@ -67,6 +69,25 @@ def test_a_model_without_the_needed_tokens_is_refused(tmp_path) -> None:
         choose_spec(tmp_path, "blocks")
     with pytest.raises(ModelError, match="Use the renderer `blocks`"):
         choose_spec(tmp_path, "chat")
+
+
+@pytest.mark.parametrize("template", ["{% generation %}x{% endgeneration %}", "{{ no.such.name }}"])
+def test_a_template_that_does_not_work_is_a_model_error(tmp_path, template: str) -> None:
+    write_tokenizer(tmp_path, template=template)
+    with pytest.raises(ModelError, match="chat template"):
+        renderer(tmp_path, "chat").prompt(EDIT)
+
+
+def test_settings_that_are_no_object_are_a_model_error(folder) -> None:
+    (folder / "tokenizer_config.json").write_text("[]")
+    with pytest.raises(ModelError, match="holds no object"):
+        choose_spec(folder, "blocks")
+
+
+def test_without_tokenizers_the_extra_to_install_is_named(folder, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(ModelError, match=r"golddiff\[serve\]"):
+        choose_spec(folder, "blocks")
 
 
 def test_an_unknown_role_is_refused(folder) -> None:

@@ -129,6 +129,7 @@ class ChatRenderer(_Texts):
     """The model's chat template."""
 
     def __init__(self, tokenizer: Tokenizer, spec: RendererSpec, template: str, names: dict[str, str]) -> None:
+        from jinja2 import TemplateError
         from jinja2.ext import loopcontrols
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -137,12 +138,20 @@ class ChatRenderer(_Texts):
             trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols], autoescape=False
         )
         environment.globals["raise_exception"] = _refuse
-        self._template = environment.from_string(template)
+        try:
+            self._template = environment.from_string(template)
+        except TemplateError as error:
+            raise ModelError(f"the model's chat template is unusable: {error}. Use the renderer `blocks`.") from error
         self._names = names
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
+        from jinja2 import TemplateError
+
         turns = [{"role": _role(m), "content": f"\ue000{index}\ue001"} for index, m in enumerate(messages)]
-        frame = self._template.render(messages=turns, add_generation_prompt=True, **self._names)
+        try:
+            frame = self._template.render(messages=turns, add_generation_prompt=True, **self._names)
+        except TemplateError as error:
+            raise ModelError(f"the model's chat template fails on this conversation: {error}") from error
         tokens: list[int] = []
         for index, piece in enumerate(_PLACE.split(frame)):
             if index % 2:
@@ -194,16 +203,21 @@ def load_renderer(folder: Path, spec: RendererSpec) -> Renderer:
 
 
 def _read(folder: Path) -> tuple[Tokenizer, dict[str, object]]:
-    from tokenizers import Tokenizer
-
+    try:
+        from tokenizers import Tokenizer
+    except ModuleNotFoundError as missing:
+        raise ModelError(f"{missing.name} is not installed. Run: pip install 'golddiff[serve]'") from missing
     for name in ("tokenizer.json", "tokenizer_config.json"):
         if not (folder / name).is_file():
             raise ModelError(f"{folder} has no {name}: it is not a model folder with a fast tokenizer.")
     try:
         settings = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
-        return Tokenizer.from_file(str(folder / "tokenizer.json")), settings
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # tokenizers raises bare Exception for a broken file
         raise ModelError(f"the tokenizer in {folder} cannot be read: {error}. Fetch the model again.") from error
+    if not isinstance(settings, dict):
+        raise ModelError(f"{folder / 'tokenizer_config.json'} holds no object. Fetch the model again.")
+    return tokenizer, settings
 
 
 def _template(folder: Path, settings: dict[str, object]) -> str | None:
