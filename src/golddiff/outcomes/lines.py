@@ -9,12 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import SequenceMatcher
+from posixpath import commonprefix
 
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 
 SIMILAR = 0.6
 """Lines at least this alike (difflib ratio of their keys) are one line that was revised: git's own rename default
 is 0.5 of a file; single short lines of code agree by chance more often, hence a little higher."""
+
+
+_MOST_CHARS = 1_000
+"""Characters of two keys beyond which only what they share at head and tail counts: comparing in full takes the
+square of it (minutes for a minified file that is one line), and a change in one place is still found."""
 
 
 def key(line: str) -> str:
@@ -33,8 +39,15 @@ def keys(text_lines: Iterable[str]) -> list[str]:
 
 
 def similarity(a: str, b: str) -> float:
-    """Likeness of two keys, 0 to 1; 0 where cheap upper bounds say that it is below SIMILAR."""
+    """Likeness of two keys, 0 to 1; 0 where cheap upper bounds say that it is below SIMILAR.
+
+    Of very long keys it is a lower bound.
+    """
     if 2 * min(len(a), len(b)) < SIMILAR * (len(a) + len(b)):
         return 0.0
+    if len(a) + len(b) > _MOST_CHARS:
+        head = len(commonprefix([a, b]))
+        rest_a, rest_b = a[head:], b[head:]
+        return 2 * (head + len(commonprefix([rest_a[::-1], rest_b[::-1]]))) / (len(a) + len(b))
     matcher = SequenceMatcher(None, a, b, autojunk=False)
     return matcher.ratio() if matcher.quick_ratio() >= SIMILAR else 0.0
