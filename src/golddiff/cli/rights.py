@@ -109,8 +109,8 @@ def grant(
         recorded_at=datetime.now(UTC),
     )
     with Store.open(workspace) as store:
-        named = [known.id for known in store.find(Repository, name=applies_to)] if gate == "licence" else []
-        record = msgspec.structs.replace(record, applies_to=named[0] if len(named) == 1 else applies_to)
+        if gate == "licence":
+            record = msgspec.structs.replace(record, applies_to=_repository_id(store, applies_to))
         store.put(record)
     if as_json:
         emit_json(record)
@@ -118,6 +118,20 @@ def grant(
         output.print(
             f"{record.id}: {gate} for {record.applies_to} {'withdrawn' if withdraw else 'granted'} by {given_by}."
         )
+
+
+def _repository_id(store: Store, name_or_id: str) -> str:
+    """The one repository that is meant: a record under a name that fits none or several would have no effect."""
+    known = list(store.find(Repository))
+    fitting = [item for item in known if name_or_id in (item.id, item.name)]
+    if len(fitting) == 1:
+        return fitting[0].id
+    there = ", ".join(f"{item.id} ({item.name})" for item in fitting or known) or "none yet"
+    count = f"{len(fitting)} repositories are" if fitting else "no repository is"
+    raise InputError(
+        f"{count} called {name_or_id} in this workspace; there is: {there}. Give an id; a repository is known here "
+        "after `golddiff outcomes --repo PATH` or `golddiff curate --source git --repo PATH`."
+    )
 
 
 def _verdicts(store: Store, record_id: str) -> dict[str, Verdict]:

@@ -89,11 +89,12 @@ def from_sessions(store: Store, config: CurateConfig, progress: Progress | None 
 def from_history(store: Store, path: Path, config: CurateConfig, progress: Progress | None = None) -> Built:
     """Build from the history of the repository that `path` lies in."""
     tally = Tally()
-    with GitRepository.open(path) as git, store.transaction():
-        repository = remember_repository(store, git)
-        counted = (lambda done: progress("commits", done)) if progress else None
-        rows = rows_from_history(store, repository, git, config, tally, counted)
-        return build(store, config, rows, tally, progress)
+    with GitRepository.open(path) as git:
+        repository = remember_repository(store, git)  # stays where all is denied, so that a licence can be stated
+        with store.transaction():
+            counted = (lambda done: progress("commits", done)) if progress else None
+            rows = rows_from_history(store, repository, git, config, tally, counted)
+            return build(store, config, rows, tally, progress)
 
 
 def _fitting(rows: Iterable[Row], config: CurateConfig, tally: Tally) -> Iterable[Row]:

@@ -204,6 +204,7 @@ def test_a_repository_without_a_licence_is_not_trained_on(tmp_path: Path, store:
     made.commit("Change one value", a_py=code(v3=100))
     with pytest.raises(RightsError, match="licence: denied"):
         from_history(store, folder, CurateConfig(name="ours"))
+    assert [known.name for known in store.find(Repository)] == ["bare"]  # so that its licence can be stated
 
 
 def test_a_dataset_of_a_history_is_split_by_time_and_comes_out_the_same_again(
