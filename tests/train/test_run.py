@@ -1,12 +1,14 @@
 """Dataset in the store → checkpoint in the store → engine that answers: the whole of training on a tiny Llama."""
 
 import json
+import shutil
+import sys
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
-from golddiff.errors import RightsError
+from golddiff.errors import ModelError, RightsError
 from golddiff.models import read_manifest
 from golddiff.models.folder import hash_weights
 from golddiff.prompts import edit_messages
@@ -15,7 +17,7 @@ from golddiff.store import Store
 from golddiff.store.datasets import write_dataset
 from golddiff.train import R1Config
 from golddiff.types import Checkpoint, Clean, Dataset, Example, Message, Provenance, Verdict
-from tiny_llama import write_model
+from tiny_llama import write_model, write_tokenizer
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("pyarrow")
@@ -142,3 +144,18 @@ def test_a_row_that_may_not_be_trained_on_stops_the_run(base) -> None:
 
     with pytest.raises(RightsError, match="example_1"):
         tokenize([example(1, permitted=False)], load_renderer(base, choose_spec(base, "blocks")))
+
+
+def test_a_base_without_a_chat_template_learns_blocks(store, base, tmp_path) -> None:
+    plain = tmp_path / "plain"
+    shutil.copytree(base, plain)
+    write_tokenizer(plain, template=None)
+    config = msgspec.structs.replace(CONFIG, max_rows=2)
+    made = train_checkpoint(store, "ours", plain, config)
+    assert read_manifest(store.root / made.folder).renderer.name == "blocks"
+
+
+def test_without_torch_the_extra_to_install_is_named(store, base, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ModelError, match=r"golddiff\[train\]"):
+        train_checkpoint(store, "ours", base, CONFIG)

@@ -56,8 +56,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens seen in training, padding not counted."""
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Return the folder's manifest, or one for a plain Hugging Face folder.
+def read_manifest(folder: Path, *, renderer: str = "chat") -> Manifest:
+    """Return the folder's manifest, or one for a plain Hugging Face folder, which then has the renderer named.
 
     Raises:
         ModelError: the folder holds no usable model.
@@ -69,7 +69,7 @@ def read_manifest(folder: Path) -> Manifest:
         name=folder.name,
         base_model=str(folder),
         base_licence=None,
-        renderer=choose_spec(folder, "chat"),
+        renderer=choose_spec(folder, renderer),
         weights_hash=hash_weights(folder),
         context_tokens=context_tokens(folder),
     )

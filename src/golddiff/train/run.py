@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from golddiff import __version__
-from golddiff.errors import InputError, RightsError, WorkspaceError
+from golddiff.errors import InputError, ModelError, RightsError, WorkspaceError
 from golddiff.models.folder import MANIFEST, Manifest, hash_weights, read_manifest, write_atomically
 from golddiff.models.load import save_weights
 from golddiff.models.renderer import Renderer, RendererSpec, choose_spec, load_renderer
@@ -50,7 +50,7 @@ def train_checkpoint(
         KeyboardInterrupt: `stop` turned true; the state is saved.
     """
     dataset = find_dataset(store, dataset_name)
-    origin = read_manifest(base)
+    origin = read_manifest(base, renderer=config.renderer)  # a base without a chat template can learn blocks
     spec = choose_spec(base, config.renderer)
     key = _key(dataset, origin, config)
     for finished in store.find(Checkpoint, id=derive_id("checkpoint", key)):
@@ -85,8 +85,10 @@ def tokenize(examples: Iterable[Example], renderer: Renderer) -> list[Row]:
 
 def _key(dataset: Dataset, origin: Manifest, config: R1Config) -> str:
     """Name of everything that shapes the weights: rows, base, settings, versions."""
-    import torch
-
+    try:
+        import torch
+    except ModuleNotFoundError as missing:
+        raise ModelError(f"{missing.name} is not installed. Run: pip install 'golddiff[train]'") from missing
     settings = msgspec.json.encode(msgspec.structs.replace(config, save_every_sec=0.0))
     return derive_id("run", dataset.content_hash, origin.weights_hash, settings, __version__, torch.__version__)
 
