@@ -72,8 +72,8 @@ def load_state(
             with torch.no_grad():
                 for name, value in parameters.items():
                     value.copy_(file.get_tensor(f"weight/{name}"))
-                    optimizer.state[value] = {
-                        moment: file.get_tensor(f"{moment}/{name}").to(value.device if moment != "step" else "cpu")
+                    optimizer.state[value] = {  # fused AdamW wants its step beside the weights too
+                        moment: file.get_tensor(f"{moment}/{name}").to(value.device)
                         for moment in ("step", "exp_avg", "exp_avg_sq")
                     }
     except (OSError, SafetensorError, KeyError, ValueError):
