@@ -1,6 +1,7 @@
 """The API as its users meet it: the official client, over loopback."""
 
 import contextlib
+import logging
 import socket
 import threading
 import time
@@ -139,3 +140,31 @@ def test_health_is_told(client) -> None:
     import httpx
 
     assert httpx.get(str(client.base_url).replace("/v1/", "/healthz"), trust_env=False).json()["status"] == "ok"
+
+
+def test_optional_fields_may_be_null(client) -> None:
+    reply = ask(client, extra_body={"stream": None, "model": None, "stop": None})
+    assert reply.choices[0].message.content == ANSWER
+
+
+def test_only_a_long_conversation_is_called_too_long(client, model, tmp_path) -> None:
+    write_tokenizer(tmp_path, template="{{ raise_exception('roles must alternate') }}")
+    renderer = load_renderer(tmp_path, choose_spec(tmp_path, "chat"))
+    with pytest.raises(openai.BadRequestError) as long:
+        ask(client, "x" * 200)
+    with (
+        served(LocalUpstream(model.manifest, renderer, model.engine)) as strict,
+        pytest.raises(openai.BadRequestError, match="roles must alternate") as refused,
+    ):
+        ask(strict)
+    assert (long.value.code, refused.value.code) == ("context_length_exceeded", None)
+
+
+def test_a_client_that_leaves_while_asking_is_no_error(client, caplog, monkeypatch) -> None:
+    monkeypatch.setattr(logging.getLogger("uvicorn.error"), "handlers", [caplog.handler])
+    with socket.create_connection((client.base_url.host, client.base_url.port)) as leaving:
+        leaving.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
+        time.sleep(0.1)
+    time.sleep(0.1)
+    assert ask(client).choices[0].message.content == ANSWER
+    assert "Exception in ASGI" not in caplog.text

@@ -17,11 +17,11 @@ from typing import Any
 import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from golddiff.errors import GolddiffError
+from golddiff.errors import GolddiffError, UpstreamError
 from golddiff.serve.batching import Batcher
 from golddiff.serve.local import LocalUpstream
 from golddiff.serve.requests import BadRequest, ChatRequest, error_body, read_request, usage_body
@@ -73,8 +73,11 @@ class _Service:
             shape = error_body(str(error), kind="invalid_request_error", param=error.param, code=error.code)
             return JSONResponse(shape, status_code=400)
         except GolddiffError as error:
-            shape = error_body(str(error), kind="invalid_request_error", code="context_length_exceeded")
-            return JSONResponse(shape, status_code=400)
+            # Clients shorten the conversation on this code; the chat template may refuse for another reason.
+            code = "context_length_exceeded" if isinstance(error, UpstreamError) else None
+            return JSONResponse(error_body(str(error), kind="invalid_request_error", code=code), status_code=400)
+        except ClientDisconnect:  # it left while it was still asking: nobody reads this
+            return Response(status_code=400)
         limit = self._limit(request, len(prompt))
         if request.stream:
             pieces = self._stream(request, prompt, limit)

@@ -40,13 +40,13 @@ class ChatRequest(msgspec.Struct, kw_only=True):
 
     messages: list[_InMessage]
     """The conversation; content as a string or as text parts."""
-    model: str = ""
+    model: str | None = None
     """Any name is answered by the one model that is served."""
     max_tokens: int | None = None
     """Limit of new tokens; None means what the context leaves."""
     max_completion_tokens: int | None = None
     """The newer name of `max_tokens`."""
-    stream: bool = False
+    stream: bool | None = False
     """Send the answer in pieces, as server-sent events."""
     stream_options: _StreamOptions | None = None
     """`include_usage` adds a last piece with token counts."""
