@@ -131,6 +131,30 @@ def test_without_enough_later_history_nothing_is_said(world: World) -> None:
     assert world.outcomes().unknown_share == 1.0
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_shallow_clone_links_nothing_with_the_commit_that_it_begins_at(
+    world: World, tmp_path: Path, depth: int
+) -> None:
+    recorder = world.session("s1").prompt()
+    for name in ("module_1", "module_2"):
+        recorder.write(f"src/{name}.py", world.read(f"src/{name}.py") + feature(name))
+    session = recorder.save()
+    sha = world.commit("add two features")
+    for number in (1, 2):
+        world.wait(days=20)
+        world.file("README.md", f"moved on {number}\n")
+        world.commit(f"something else {number}")
+    clone = tmp_path / "clone"
+    world.git("clone", "-q", "--depth", str(depth), f"file://{world.folder}", str(clone))
+    world.folder.rename(tmp_path / "elsewhere")
+    compute(world.store, clone)
+    (outcome,) = world.store.find(Outcome, session_id=session)
+    assert outcome.state is SessionState.UNKNOWN
+    assert "shallow" in outcome.reasons[0]
+    (tmp_path / "elsewhere").rename(world.folder)
+    assert [link.sha for link in world.outcome(session).commits] == [sha]
+
+
 def test_several_sessions_in_one_commit_each_get_their_part(world: World) -> None:
     one = world.session("s1").prompt().write("src/one.py", feature("alpha")).save()
     two = world.session("s2").prompt().write("src/two.py", feature("beta")).save()

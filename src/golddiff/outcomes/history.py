@@ -49,6 +49,8 @@ class CommitLines:
     facts: CommitFacts
     on_default_branch: bool
     files: list[FileLines]
+    cut_off: bool = False
+    """Its parents are not here (a shallow clone): what it changed is unknown, and all its files look new."""
 
 
 @dataclass(slots=True)
@@ -72,6 +74,8 @@ class History:
     by_blob: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Commits whose change results in this blob."""
     last_commit_at: datetime | None = None
+    cut_off_at: datetime | None = None
+    """Where the history begins in the middle, as in a shallow clone: nothing is known of what came before."""
 
     def weight(self, line: int, others: Mapping[int, int], sessions: int) -> float:
         """Rarity of a line in nats: minus the log of the share of patches and other sessions that hold it."""
@@ -126,6 +130,8 @@ def read_history(
     facts = {commit.sha: commit for commit in git.commits(shas)}
     if facts:
         history.last_commit_at = max(commit.committed_at for commit in facts.values())
+    cut_off = {sha for sha, commit in facts.items() if commit.parents and not graph[sha]}
+    history.cut_off_at = max((facts[sha].committed_at for sha in cut_off), default=None)
     start = since - SKEW if since else None
     history.position = {sha: index for index, sha in enumerate(graph)}
     # Before the first session the default branch alone tells how rare a line is.
@@ -147,7 +153,7 @@ def read_history(
             history.patches += 1
             history.frequency.update(added)
         if start is not None and commit.committed_at >= start:
-            history.commits[sha] = CommitLines(commit, sha in default_commits, files)
+            history.commits[sha] = CommitLines(commit, sha in default_commits, files, sha in cut_off)
             for line in added & wanted:
                 history.by_line[line].append(sha)
             for line in {line for file in files for line in file.removed} & wanted_removed:

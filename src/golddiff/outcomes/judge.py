@@ -50,8 +50,13 @@ def judge_session(
     rarity: float,
     ended_at: datetime | None,
     last_commit_at: datetime | None,
+    *,
+    whole: bool = True,
 ) -> Judgement:
-    """Decide a session's state. `rarity` is the summed rarity in nats of all that the session wrote or removed."""
+    """Decide a session's state. `rarity` is the summed rarity in nats of all that the session wrote or removed.
+
+    `whole` is false where the history is cut off (a shallow clone) after the session began.
+    """
     notes = _notes(replay)
     linked = [candidate for candidate in candidates if candidate.linked]
     if linked:
@@ -79,6 +84,8 @@ def judge_session(
     taken_back = all(_unchanged(replay.base.get(path), state) for path, state in replay.files.items())
     if taken_back:
         return Judgement(SessionState.REJECTED, _REJECTED_CONFIDENCE, ("it took its own changes back", *notes))
+    if not whole:
+        return _unknown("the history is cut off after it began (a shallow clone: `git fetch --unshallow`)", *notes)
     if rarity < TRACEABLE:
         return _unknown("what it wrote is too common to be traced", *notes)
     if last_commit_at is None or ended_at is None or last_commit_at - ended_at < SETTLED:

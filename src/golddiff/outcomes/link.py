@@ -80,6 +80,8 @@ def link(
     same = _same_results(work, history, since)
     for sha in {*shared, *named, *same}:
         commit = history.commits[sha]
+        if commit.cut_off:  # it keeps lines from later commits, but no one can say that it brought them
+            continue
         found = shared.get(sha, Shared())
         reasons = [
             *evidence.from_content(found, commit, session_total, weight, sha in same),

@@ -114,8 +114,16 @@ def _settle(store: Store, git: GitRepository, repository: Repository, analysis: 
     links = [candidate for candidate in found.candidates if candidate.linked]
     gold = find_gold(git, history, links, found.replay)
     lines = line_fates(found.replay, gold)
+    cut = history.cut_off_at
     verdict = judge_session(
-        found.replay, found.candidates, gold, lines, found.rarity, session.ended_at, history.last_commit_at
+        found.replay,
+        found.candidates,
+        gold,
+        lines,
+        found.rarity,
+        session.ended_at,
+        history.last_commit_at,
+        whole=cut is None or (session.started_at is not None and session.started_at > cut),
     )
     if verdict.state is SessionState.UNKNOWN:
         lines = []  # nothing is said of any line; where nothing was linked but the state is known, all were dropped
