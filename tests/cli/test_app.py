@@ -44,7 +44,14 @@ def test_an_unknown_verb_is_a_usage_error(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(InputError("bad path"), 3), (GolddiffError("no"), 1), (KeyboardInterrupt(), 130)]
+    ("error", "code"),
+    [
+        (InputError("bad path"), 3),
+        (GolddiffError("no"), 1),
+        (KeyboardInterrupt(), 130),
+        (BrokenPipeError(), 0),
+        (OSError(28, "No space left on device", "/x"), 4),
+    ],
 )
 def test_errors_become_exit_codes(error: BaseException, code: int) -> None:
     @click.command()

@@ -17,7 +17,7 @@ import msgspec
 from rich.console import Console
 
 from golddiff import config
-from golddiff.errors import GolddiffError
+from golddiff.errors import GolddiffError, WorkspaceError
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -89,4 +89,11 @@ def run(group: click.Command, arguments: list[str] | None = None) -> int:
         return error.exit_code
     except BrokenPipeError:
         return 0
+    except OSError as error:  # a full or read-only disk, wherever it was met
+        console.print("[bold red]error:[/]", end=" ")
+        said = (
+            f"{error}. Free space or fix the permissions, then run the same command again: what was finished is kept."
+        )
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
+        return WorkspaceError.exit_code
     return result if isinstance(result, int) else 0
