@@ -142,6 +142,26 @@ def test_a_corrupt_workspace_is_a_clear_error(tmp_path: Path) -> None:
         Store.open(tmp_path)
 
 
+def test_damage_inside_the_database_is_a_clear_error_whatever_is_asked(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        for number in range(50):
+            store.put(Repository(id=f"rep_{number}", name="x" * 200), parents=(f"p{number}" * 20,))
+    path = tmp_path / "golddiff.sqlite"
+    data = bytearray(path.read_bytes())
+    for page in range(2 * 4096, len(data), 4096):
+        data[page : page + 200] = b"\xff" * 200
+    path.write_bytes(data)
+    with Store.open(tmp_path, write=False) as store:
+        for ask in (
+            lambda: store.count(Repository),
+            lambda: store.parents("rep_1"),
+            lambda: store.children("p1"),
+            lambda: store.resolve("rep_1"),
+        ):
+            with pytest.raises(WorkspaceError, match="damaged"):
+                ask()
+
+
 def test_a_damaged_blob_is_never_returned(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         _, session_id = store.add_transcript(transcript(("a",), text="z" * 5000))

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import apsw
 import msgspec
@@ -153,8 +153,8 @@ class Store:
         """Number of records that `find` would yield."""
         condition = " AND ".join(f"{column} IS ?" for column in where) or "1"
         sql = f"SELECT count(*) FROM {TABLES[kind].name} WHERE {condition}"
-        row = self._connection.execute(sql, tuple(where.values())).fetchone()
-        return int(row[0]) if row else 0
+        row = self._rows(sql, tuple(where.values()))
+        return int(row[0][0]) if row else 0
 
     def remove(self, kind: type[Record], record_id: str) -> None:
         """Delete one record and its lineage edges; its blobs stay until erasure sweeps them."""
@@ -166,11 +166,11 @@ class Store:
 
     def parents(self, record_id: str) -> list[str]:
         """Ids that this record was made from."""
-        return [row[0] for row in self._connection.execute("SELECT parent FROM lineage WHERE child = ?", (record_id,))]
+        return [row[0] for row in self._rows("SELECT parent FROM lineage WHERE child = ?", (record_id,))]
 
     def children(self, record_id: str) -> list[str]:
         """Ids that were made from this record."""
-        return [row[0] for row in self._connection.execute("SELECT child FROM lineage WHERE parent = ?", (record_id,))]
+        return [row[0] for row in self._rows("SELECT child FROM lineage WHERE parent = ?", (record_id,))]
 
     def resolve(self, abbreviation: str) -> tuple[type[Record], str]:
         """Return type and full id of the only record whose id starts or ends with `abbreviation`.
@@ -184,7 +184,7 @@ class Store:
             if kind is Event and "/" not in abbreviation:
                 continue  # an event's id begins with its session's
             sql = f"SELECT id FROM {table.name} WHERE id GLOB ? OR id GLOB ? LIMIT 3"
-            found += [(kind, row[0]) for row in self._connection.execute(sql, (f"{pattern}*", f"*{pattern}"))]
+            found += [(kind, row[0]) for row in self._rows(sql, (f"{pattern}*", f"*{pattern}"))]
         exact = [item for item in found if item[1] == abbreviation]
         if len(exact or found) == 1:
             return (exact or found)[0]
@@ -258,6 +258,10 @@ class Store:
 
     def _busy(self) -> bool:
         return self._connection.in_transaction
+
+    def _rows(self, sql: str, values: tuple[str | int | None, ...]) -> list[tuple[Any, ...]]:
+        with _storage_errors(self._folder):
+            return list(self._connection.execute(sql, values))
 
     def _put(self, record: Record) -> None:
         table = TABLES[type(record)]
