@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -46,6 +47,12 @@ def test_a_repository_without_a_remote_is_named_by_its_folder(tmp_path: Path) ->
     first, second = described(repository(tmp_path / "one")), described(repository(tmp_path / "two"))
     assert first.id != second.id
     assert (first.name, first.url, first.licence) == ("one", None, None)
+
+
+def test_a_folder_whose_name_is_no_text_is_a_repository_too(tmp_path: Path) -> None:
+    folder = repository(tmp_path / os.fsdecode(b"caf\xe9"))
+    with Store.open(tmp_path / "workspace") as store, GitRepository.open(folder) as git:
+        assert remember_repository(store, git).name == "caf\ufffd"
 
 
 def test_a_licence_that_someone_stated_is_kept(tmp_path: Path) -> None:
