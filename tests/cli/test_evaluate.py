@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,6 +16,9 @@ import pytest
 from evaluate.conftest import last_line, task
 from golddiff.cli import application
 from golddiff.cli.app import run
+from golddiff.cli.evaluate import _remote
+from golddiff.errors import ModelError, UsageError
+from golddiff.evaluate import Role
 from golddiff.evaluate import run as run_module
 from golddiff.sandbox.fake import FakeSandbox
 from golddiff.store import Store
@@ -161,3 +165,14 @@ def test_a_dataset_without_recorded_attempts_says_so(workspace: Path, capsys: py
         store.remove(Example, "exa_1")
     assert call(workspace, "--arm", "teacher=recorded") == 3
     assert "no first attempt" in capsys.readouterr().err
+
+
+def test_a_url_that_is_none_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="is no URL"):
+        _remote("teacher", Role.TEACHER, "http://[::1/v1#model")
+
+
+def test_without_httpx_the_extra_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    with pytest.raises(ModelError, match=r"httpx is not installed.*golddiff\[evaluate\]"):
+        _remote("teacher", Role.TEACHER, "http://localhost/v1#model")

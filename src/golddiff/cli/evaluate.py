@@ -13,7 +13,7 @@ import msgspec
 
 from golddiff import config as settings
 from golddiff.cli.app import console, emit_json, json_option, output, workspace_option
-from golddiff.errors import InputError, UsageError
+from golddiff.errors import InputError, ModelError, UsageError
 from golddiff.store import Store
 from golddiff.types import Checkpoint, EvaluationRun, Example, Score
 
@@ -28,9 +28,9 @@ KEY_VARIABLE = "OPENAI_API_KEY"
 @click.command(
     epilog="""\b
 Examples:
-  golddiff evaluate --dataset ours --arm base=smollm2-135m --arm student=ck_1234
-  golddiff evaluate --dataset ours --arm base=smollm2-135m --arm student=ck_1234 --arm teacher=recorded
-  golddiff evaluate --dataset ours --arm student-2=ck_5678 --against run_1234
+  golddiff evaluate --dataset ours --arm base=smollm2-135m --arm student=checkpoint_12
+  golddiff evaluate --dataset ours --arm base=smollm2-135m --arm student=checkpoint_12 --arm teacher=recorded
+  golddiff evaluate --dataset ours --arm student-2=checkpoint_56 --against run_1234
   golddiff evaluate --dataset ours --arm teacher=http://localhost:8000/v1#big-model --limit 100
 
 \b
@@ -156,12 +156,20 @@ def _recorded(store: Store, name: str, role: Role, tasks: Sequence[Example]) -> 
 
 def _remote(name: str, role: Role, model: str) -> Arm:
     from golddiff.evaluate.arms import Arm
-    from golddiff.providers.chat_client import ChatClient, ChatConfig
 
+    try:
+        import httpx
+
+        from golddiff.providers.chat_client import ChatClient, ChatConfig
+    except ModuleNotFoundError as missing:
+        raise ModelError(f"{missing.name} is not installed. Run: pip install 'golddiff[evaluate]'") from missing
     url, _, served = model.partition("#")
     if not served:
         raise UsageError(f"--arm {name}={model}: add the model's name at that server, as {url}#NAME.")
-    client = ChatClient(ChatConfig(base_url=url, model=served, api_key=os.environ.get(KEY_VARIABLE)))
+    try:
+        client = ChatClient(ChatConfig(base_url=url, model=served, api_key=os.environ.get(KEY_VARIABLE)))
+    except httpx.InvalidURL as error:
+        raise UsageError(f"--arm {name}={model}: {url} is no URL ({error}), as http://HOST:PORT/v1 is.") from error
     return Arm(name=name, role=role, identity=served, variant=url, upstream=client, explain=True)
 
 
