@@ -1,5 +1,6 @@
 """The numbers of a report: paired, honest about zeros and about what is missing."""
 
+import msgspec
 import pytest
 
 from golddiff.errors import UsageError
@@ -66,6 +67,14 @@ def test_pairs_are_tasks_that_both_arms_have_a_score_for(store: Store, sandbox: 
     assert contrast.nll is None
     assert summary.arm("teacher").scored == 10
     assert sum(summary.arm("teacher").unscored.values()) == 30
+
+
+def test_tasks_without_an_answer_are_no_answers_of_no_length(store: Store, sandbox: FakeSandbox) -> None:
+    run = evaluate(store, TASKS, [arm("student", Role.STUDENT, 8)], dataset_id="d", sandbox=sandbox)
+    scores = list(store.find(Score, run_id=run.id))
+    lost = [msgspec.structs.replace(score, metrics={}, unscored="model: gone") for score in scores[:20]]
+    whole, half = (summarise(run, TASKS, found, resamples=100) for found in (scores, lost + scores[20:]))
+    assert half.arm("student").tokens == pytest.approx(whole.arm("student").tokens, rel=0.2) != 0
 
 
 def test_likelihoods_are_compared_by_tokens(store: Store, sandbox: FakeSandbox) -> None:

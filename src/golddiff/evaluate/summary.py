@@ -236,7 +236,9 @@ class _Summarising:
             nll_tasks=int(self._values(name, "nll")[1].sum()),
             failures=dict(Counter(score.failure for score in column if score and score.failure).most_common()),
             families={family: interval for family, interval in of_family.items() if interval},
-            tokens=float(np.mean([score.metrics.get("tokens", 0.0) for score in column if score] or [0.0])),
+            tokens=float(
+                np.mean([one.metrics["tokens"] for one in column if one and "tokens" in one.metrics] or [0.0])
+            ),
         )
 
     def _passed(self, arm: str, metric: str) -> tuple[int, int]:
