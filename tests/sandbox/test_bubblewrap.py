@@ -322,6 +322,22 @@ def test_without_any_sandbox_it_refuses_and_prints_the_fix(monkeypatch: pytest.M
         open_sandbox()
 
 
+@pytest.mark.parametrize("text", ["#!/bin/sh\nexit 0\n", "no program"])
+def test_a_binary_that_says_nothing_or_does_not_start_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    """It is named among the attempts, and the next one is tried, instead of a traceback."""
+    fake = tmp_path / "bwrap"
+    fake.write_text(text)
+    for path in (fake, *fake.parents):
+        if path.is_relative_to(tmp_path.parent.parent):
+            path.chmod(0o755)
+    monkeypatch.setattr(bubblewrap, "_binaries", lambda: iter([fake]))
+    monkeypatch.setattr(policy, "unprivileged_uid", lambda: None)  # then nothing stands between us and the binary
+    with pytest.raises(SandboxError, match="no sandbox works"):
+        open_sandbox()
+
+
 def test_a_binary_that_only_pretends_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A `bwrap` that starts the command without containing it does not pass the probe."""
     fake = tmp_path / "bwrap"

@@ -77,7 +77,7 @@ def open_sandbox(*, workers: int | None = None) -> Bubblewrap:
         try:
             sandbox = Bubblewrap(binary, workers=workers)
             sandbox.probe()
-        except SandboxError as problem:
+        except (SandboxError, OSError) as problem:  # OSError: it is no program, or has gone
             failures.append(f"{binary}: {problem}")
         else:
             return sandbox
@@ -120,7 +120,10 @@ class Bubblewrap:
         if result.exit_code != 0:
             said = result.stderr.decode(errors="replace").strip().splitlines()
             raise SandboxError(f"does not start: {said[-1] if said else result.reason or result.exit_code}")
-        problems = json.loads(result.stdout)
+        try:
+            problems = json.loads(result.stdout)
+        except ValueError:
+            raise SandboxError("does not run what it is given: the probe said nothing") from None
         if problems:
             raise SandboxError("does not contain: " + ", ".join(problems))
         command = [*self._prefix, str(self._binary), "--version"]
