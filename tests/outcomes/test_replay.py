@@ -124,3 +124,13 @@ def test_throwing_work_away_is_remembered_until_the_next_edit() -> None:
     made = edit(operation="create", after="1\n")
     assert run(prompt(), made, undo).undone
     assert not run(prompt(), made, undo, edit(before="1\n", after="2\n")).undone
+
+
+def test_lines_without_a_place_go_along_when_their_file_is_moved() -> None:
+    done = run(
+        prompt(),
+        edit(hunks="@@\n gone\n+first\n"),
+        edit(hunks="@@\n gone\n+second\n", operation="move", new_path="b.py"),
+    )
+    assert not done.files["b.py"].known
+    assert done.fragments == {"b.py": [("first\n", 1), ("second\n", 2)]}

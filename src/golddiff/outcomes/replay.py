@@ -193,6 +193,9 @@ def _apply(
             result.base[path] = current
     elif edit.operation == "create" and edit.before is None and current.known and current.lines is not None:
         pass  # a whole-file write over a file that we know: an update
+    target = (place(edit.new_path) or path) if edit.operation == "move" and edit.new_path is not None else path
+    if target != path and path in result.fragments:
+        result.fragments.setdefault(target, []).extend(result.fragments.pop(path))
     before = current.text
     after, written = _result(edit, current)
     state = State(True, None) if edit.operation == "delete" else current
@@ -200,12 +203,10 @@ def _apply(
         if after is None:
             state = State(False, None)
             result.unplaced_edits += 1
-            result.fragments.setdefault(path, []).extend((line, author.sequence) for line in written[0])
+            result.fragments.setdefault(target, []).extend((line, author.sequence) for line in written[0])
         else:
             state = _advance(current, after, author.sequence)
-    target = path
     if edit.operation == "move" and edit.new_path is not None:
-        target = place(edit.new_path) or path
         result.files[path] = State(True, None)
         result.base.setdefault(target, State(True, None))
     result.files[target] = state
