@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,12 @@ def test_json_has_sessions_events_skipped_and_damaged(folder: Path, capsys: pyte
     assert result["skipped"] == {"damaged line": 1}
     assert [(row["path"], row["line"]) for row in result["damaged"]] == [("sessions/a.jsonl", 3)]
     assert (folder / ".golddiff" / "golddiff.sqlite").exists()
+
+
+def test_json_shows_a_file_name_that_is_no_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "sessions" / "a.jsonl").rename(folder / "sessions" / os.fsdecode(b"\xe9.jsonl"))
+    assert run(application, ["import", "sessions", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["damaged"][0]["path"] == "sessions/\ufffd.jsonl"
 
 
 def test_the_table_shows_counts_and_the_place_of_the_damage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,11 @@ def test_a_path_that_does_not_exist_stops_before_anything_is_stored(store: Store
     assert store.count(Session) == 0
 
 
+def test_the_home_of_nobody_is_a_clear_error(store: Store) -> None:
+    with pytest.raises(InputError, match="does not know"):
+        import_paths(store, ["~nobody-of-this-name/x"])
+
+
 def test_no_transcript_at_all_is_an_error_that_says_where_to_look(store: Store, folder: Path) -> None:
     (folder / "notes.md").write_text("# notes")
     with pytest.raises(InputError, match=r"no transcript.*1 file.*~/.claude/projects"):

@@ -62,10 +62,15 @@ def _as_json(summary: ImportSummary) -> dict[str, object]:
         "sessions": summary.sessions,
         "events": dict(summary.events.most_common()),
         "skipped": dict(summary.skipped.most_common()),
-        "damaged": [{"path": str(d.path), "line": d.line, "reason": d.reason} for d in summary.damaged],
-        "failed": summary.failed,
+        "damaged": [{"path": _shown(str(d.path)), "line": d.line, "reason": d.reason} for d in summary.damaged],
+        "failed": {_shown(path): reason for path, reason in summary.failed.items()},
         "session_ids": summary.session_ids,
     }
+
+
+def _shown(path: str) -> str:
+    """The path as text: bytes of a file name that are no UTF-8 become U+FFFD."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _print(summary: ImportSummary) -> None:

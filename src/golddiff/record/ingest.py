@@ -96,7 +96,10 @@ def transcript_files(paths: Iterable[str]) -> Iterator[tuple[Path, int]]:
     """
     seen: set[tuple[int, int]] = set()
     for given in paths:
-        expanded = Path(given).expanduser()
+        try:
+            expanded = Path(given).expanduser()
+        except RuntimeError as error:
+            raise InputError(f"{given} names the home of a user that this machine does not know.") from error
         roots = [expanded]
         if not expanded.exists():
             roots = [Path(match) for match in sorted(glob.glob(str(expanded), recursive=True))]
