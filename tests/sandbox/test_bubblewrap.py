@@ -4,6 +4,7 @@ import contextlib
 import os
 import pickle
 import shutil
+import signal
 import socket
 import threading
 import time
@@ -177,6 +178,31 @@ def test_a_fork_bomb_leaves_the_following_candidates_alone(sandbox: Bubblewrap) 
     bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
     results = run(sandbox, *[bomb, HONEST] * 3)
     assert [result.stdout for result in results[1::2]] == [b"42\n"] * 3
+
+
+def test_an_interruption_ends_after_the_job_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Job] = []
+
+    class Slow:
+        def __init__(self, *_: object) -> None:
+            """Start nothing."""
+
+        def ask(self, job: Job) -> Result:
+            asked.append(job)
+            if len(asked) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+            return Result(ending=Ending.OK)
+
+        def close(self) -> None:
+            """End nothing."""
+
+    monkeypatch.setattr(bubblewrap, "_Server", Slow)
+    sandbox = Bubblewrap.__new__(Bubblewrap)
+    sandbox.workers = 1
+    with pytest.raises(KeyboardInterrupt):
+        sandbox.run_jobs([Job("", "")] * 200)
+    assert len(asked) < 100
 
 
 def test_nothing_is_left_running_afterwards(sandbox: Bubblewrap) -> None:

@@ -189,8 +189,12 @@ class Bubblewrap:
                     server.close()
 
         with ThreadPoolExecutor(servers) as pool:
-            for future in [pool.submit(work) for _ in range(servers)]:
-                future.result()
+            try:
+                for future in [pool.submit(work) for _ in range(servers)]:
+                    future.result()
+            except BaseException:  # Ctrl-C, or a sandbox that failed: what still waits is not begun
+                waiting = iter(())
+                raise
         return [result for result in results if result is not None]
 
     def _command(self, argv: Sequence[str], limits: Limits) -> Callable[[list[str]], list[str]]:
