@@ -22,7 +22,9 @@ def moment(timestamp: str | int | float | None) -> datetime | None:
             when = msgspec.convert(seconds, datetime, strict=False)
         else:
             return None
-        when = when.astimezone(UTC) if when.tzinfo is not None else None
+        if when.tzinfo is None:
+            return None
+        when = when.astimezone(UTC)
     except (msgspec.ValidationError, OverflowError, ValueError):
         return None
-    return when if when is not None and when.year >= _FIRST_YEAR else None
+    return when if when.year >= _FIRST_YEAR else None
