@@ -10,6 +10,7 @@ import pytest
 from curate.kinds.test_history import History, code, history
 from golddiff.cli import application
 from golddiff.cli.app import run
+from golddiff.cli.curate import _print_counts
 
 __all__ = ["history"]
 
@@ -26,6 +27,13 @@ def test_a_history_becomes_a_dataset_whose_rows_can_be_explained(
     assert dataset["rows"]["train"] > dataset["rows"]["test"] > 0
     assert run(application, ["rights", "explain", dataset["id"], *workspace]) == 0
     assert "may be trained on" in capsys.readouterr().out
+
+
+def test_a_reason_is_printed_as_it_is_whatever_a_transcript_called_its_model(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _print_counts("Denied", {"terms: unknown ([/red] model)": 2})
+    assert "[/red] model" in capsys.readouterr().out
 
 
 def test_git_without_a_repository_says_what_to_add(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from golddiff.cli.app import console, emit_json, json_option, output, workspace_option
 from golddiff.curate import CurateConfig, from_history, from_sessions
@@ -131,5 +132,5 @@ def _print_counts(title: str, counts: dict[str, Any]) -> None:
         return
     table = Table("count", "because", title=title, title_justify="left")
     for reason, count in counts.items():
-        table.add_row(f"{count:,}", reason)
+        table.add_row(f"{count:,}", Text(reason))  # may name a model as a transcript wrote it
     output.print(table)
