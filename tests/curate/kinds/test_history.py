@@ -117,6 +117,15 @@ def test_what_is_left_out_is_counted_by_reason(history: History, store: Store) -
     assert tally.dropped["file: vendored or built"] == 1
 
 
+def test_a_secret_in_a_file_name_is_hidden_too(history: History, store: Store) -> None:
+    secret = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    history.commit("Add a badly named file", **{f"{secret}_py": code()})
+    history.commit("Change the badly named file", **{f"{secret}_py": code(v3=100)})
+    found, _ = rows(store, history)
+    assert [row.example.path for row in found] == ["[REDACTED:github-token].py"]
+    assert not any(secret in repr(commit) for commit in store.find(Commit))
+
+
 def test_only_included_paths_make_rows(history: History, store: Store) -> None:
     history.commit("Change both files", a_py=code(v3=100), b_py=code(v4=100))
     found, tally = rows(store, history, include=("b*",))

@@ -121,7 +121,7 @@ def _commit_rows(
         committed_at=facts.committed_at,
         authored_at=facts.authored_at,
         subject=redact_text(facts.subject),
-        paths=tuple(file.path for file in files),
+        paths=tuple(redact_text(file.path) for file in files),
         on_default_branch=True,
     )
     stored = False
@@ -148,7 +148,7 @@ def _commit_rows(
             example = make_example(
                 "history",
                 instruction,
-                file.path,
+                redact_text(file.path),
                 window.start_line,
                 redact_text(window.before),
                 redact_text(window.after),
