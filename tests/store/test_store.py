@@ -67,6 +67,19 @@ def test_a_session_without_a_provider_id_is_matched_by_its_content(tmp_path: Pat
         assert change is ImportChange.SAME
 
 
+def test_a_session_without_a_provider_id_grows_in_its_own_file_only(tmp_path: Path) -> None:
+    def of(path: str, *hashes: str) -> RedactedSession:
+        made = transcript(hashes, provider_id=None)
+        return Transcript(msgspec.structs.replace(made.session, source_path=Clean(path)), made.events)
+
+    with Store.open(tmp_path) as store:
+        _, first = store.add_transcript(of("/a", "1"))
+        assert store.add_transcript(of("/a", "1", "2")) == (ImportChange.GREW, first)
+        assert store.add_transcript(of("/a", "1")) == (ImportChange.OLDER, first)
+        assert store.add_transcript(of("/b", "1", "2", "3"))[0] is ImportChange.NEW
+        assert store.add_transcript(of("/a", "1", "9"))[0] is ImportChange.NEW
+
+
 def test_a_session_that_grew_keeps_whose_it_is_where_the_import_does_not_say(tmp_path: Path) -> None:
     stated = transcript(("a",))
     header = msgspec.structs.replace(stated.session, subject="user-7", parent_id="ses_parent")

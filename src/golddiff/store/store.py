@@ -218,19 +218,32 @@ class Store:
                 if hashes < known:
                     return ImportChange.OLDER, old.id
                 if known < hashes:
-                    # What was stated before about whose it is holds until something else is stated.
-                    header = msgspec.structs.replace(
-                        new, subject=new.subject or old.subject, parent_id=new.parent_id or old.parent_id
-                    )
-                    self._replace(old.id, Transcript(header, transcript.events))
+                    self._replace(old.id, self._with_owner(transcript, old))
                     return ImportChange.GREW, old.id
                 change = ImportChange.DIVERGED
         else:
             for old in self.sessions(source=new.source, provider_session_id=None):
                 if old.record_hashes == new.record_hashes:
                     return ImportChange.SAME, old.id
+                # Two sessions may begin alike (the client's own greeting), so only the same file grows.
+                if old.source_path == new.source_path and old.source_path is not None:
+                    shared = min(len(old.record_hashes), len(new.record_hashes))
+                    if shared and old.record_hashes[:shared] == new.record_hashes[:shared]:
+                        if shared == len(new.record_hashes):
+                            return ImportChange.OLDER, old.id
+                        self._replace(old.id, self._with_owner(transcript, old))
+                        return ImportChange.GREW, old.id
         self._replace(new.id, transcript)
         return change, new.id
+
+    @staticmethod
+    def _with_owner(transcript: RedactedSession, old: Session[Clean]) -> RedactedSession:
+        """What was stated before about whose it is holds until something else is stated."""
+        new = transcript.session
+        header = msgspec.structs.replace(
+            new, subject=new.subject or old.subject, parent_id=new.parent_id or old.parent_id
+        )
+        return Transcript(header, transcript.events)
 
     def _replace(self, session_id: str, transcript: RedactedSession) -> None:
         with self.transaction():
