@@ -46,11 +46,30 @@ def test_an_exported_folder_is_all_that_serving_needs(monkeypatch, tmp_path, mod
     assert run(application, ["model", "export", str(model), str(target)]) == 3  # not empty
 
 
+def test_an_export_that_was_stopped_leaves_nothing_in_the_way(monkeypatch, tmp_path, model) -> None:
+    import shutil
+
+    whole = shutil.copytree
+    target = tmp_path / "student"
+
+    def stopped(source, into, **_):
+        into.mkdir()
+        (into / "manifest.json").write_text("{")
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("GOLDDIFF_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(shutil, "copytree", stopped)
+    assert run(application, ["model", "export", str(model), str(target)]) == 130
+    monkeypatch.setattr(shutil, "copytree", whole)
+    assert run(application, ["model", "export", str(model), str(target)]) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["serve"], 2, "either --checkpoint ID or --model MODEL"),
         (["serve", "--model", "./nothing"], 6, "no model `./nothing`"),
+        (["serve", "--model", "~nobody-here/x"], 6, "no model `~nobody-here/x`"),
         (["serve", "--checkpoint", "checkpoint_00", "--workspace", "WORK"], 3, "nothing here has the id"),
         (["train", "--dataset", "d", "--set", "learnin_rate=1", "--workspace", "WORK"], 3, "did you mean"),
         (["train", "--dataset", "d", "--set", "epochs", "--workspace", "WORK"], 2, "KEY=VALUE"),

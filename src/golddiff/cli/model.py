@@ -60,7 +60,11 @@ def export_command(model: str, folder: Path, workspace: Path, as_json: bool) -> 
         raise InputError(f"{folder} is not empty. Give a folder that does not exist yet.")
     cache = config.cache_folder()
     engine = engine_folder(locate(model, workspace, cache), cache, say=_say)
-    shutil.copytree(engine, folder, dirs_exist_ok=True)
+    try:
+        shutil.copytree(engine, folder, dirs_exist_ok=True)
+    except BaseException:  # it was empty before: half an engine would only be in the way of the next try
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     if as_json:
         emit_json({"folder": str(folder)} | msgspec.to_builtins(read_engine_manifest(folder)))
         return

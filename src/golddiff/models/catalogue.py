@@ -11,6 +11,7 @@ A folder is complete once its manifest exists: it is written last, into a tempor
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -107,7 +108,7 @@ def find_model(name: str, cache: Path, *, say: Callable[[str], None] = lambda _:
     """
     if name in CATALOGUE:
         return fetch(name, cache, say=say)
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))  # Path.expanduser raises where there is no such user
     if folder.is_dir():
         check_folder(folder)
         return folder
