@@ -18,7 +18,7 @@ SIMILAR = 0.6
 is 0.5 of a file; single short lines of code agree by chance more often, hence a little higher."""
 
 
-_MOST_CHARS = 1_000
+_MOST_CHARS = 2_000
 """Characters of two keys beyond which only what they share at head and tail counts: comparing in full takes the
 square of it (minutes for a minified file that is one line), and a change in one place is still found."""
 
