@@ -70,7 +70,7 @@ def test_an_export_that_was_stopped_leaves_nothing_in_the_way(monkeypatch, tmp_p
         (["serve"], 2, "either --checkpoint ID or --model MODEL"),
         (["serve", "--model", "./nothing"], 6, "no model `./nothing`"),
         (["serve", "--model", "~nobody-here/x"], 6, "no model `~nobody-here/x`"),
-        (["serve", "--checkpoint", "checkpoint_00", "--workspace", "WORK"], 3, "nothing here has the id"),
+        (["serve", "--checkpoint", "checkpoint_00", "--workspace", "WORK"], 3, "no golddiff workspace at"),
         (["train", "--dataset", "d", "--set", "learnin_rate=1", "--workspace", "WORK"], 3, "did you mean"),
         (["train", "--dataset", "d", "--set", "epochs", "--workspace", "WORK"], 2, "KEY=VALUE"),
         (["train", "--dataset", "d", "--base", "MODEL", "--workspace", "WORK"], 3, "no dataset `d`"),
