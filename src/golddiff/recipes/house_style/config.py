@@ -25,9 +25,11 @@ class DemoConfig:
     """Sites per family for training, at most."""
     test_rows: Mapping[str, int] = field(default_factory=_test_rows)
     """Sites per family in held-out files, at most."""
+    tasks: int = 160
+    """Held-out tasks that every arm is asked, drawn by hash from those that are left after deduplication."""
     off_workflow_rows: int = 60
     """Tasks of families that are never trained on."""
-    untouched_samples: int = 60
+    untouched_samples: int = 24
     """Pieces of code that nobody edits, for the likelihood before and after."""
     test_reserve: float = 1.6
     """Sites reserved in held-out files per task wanted: capping and deduplication take some."""
@@ -49,7 +51,7 @@ class DemoConfig:
     epochs: int = 1
     """Passes over the training rows."""
     learning_rate: float = 5e-4
-    shots: int = 3
+    shots: int = 2
     """Earlier accepted changes that R0 shows, and solved examples in off-workflow tasks."""
 
     def record(self) -> dict[str, object]:

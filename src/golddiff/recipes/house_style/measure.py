@@ -19,6 +19,7 @@ from golddiff.evaluate.arms import Arm, Role
 from golddiff.evaluate.likelihood import untouched
 from golddiff.evaluate.run import Progress, harness_name
 from golddiff.evaluate.summary import Summary
+from golddiff.evaluate.tasks import sample
 from golddiff.models.export import QUANTIZATION
 from golddiff.recipes.house_style.config import DemoConfig
 from golddiff.serve.local import LocalUpstream, open_local
@@ -82,7 +83,8 @@ def measure(
     train = list(read_dataset(store, dataset.id, "train"))
     trained_on = {example.path for example in train}
     held_out = list(read_dataset(store, dataset.id, "test"))
-    tasks = [example for example in held_out if example.path not in trained_on]
+    apart = [example for example in held_out if example.path not in trained_on]
+    tasks = sample(apart, config.tasks)
     models = {BASE: open_local(base, cache)}
     models |= {arm: open_local(store.root / one.folder, cache) for arm, one in checkpoints.items()}
     first = {row.example.id: str(row.attempt) for row in rows if row.attempt is not None}
@@ -109,7 +111,7 @@ def measure(
     }
     progress("untouched code", 2, 2)
     return Measured(
-        workflow, off, _compared(samples, likelihoods[BASE], likelihoods[STUDENT]), len(held_out) - len(tasks)
+        workflow, off, _compared(samples, likelihoods[BASE], likelihoods[STUDENT]), len(held_out) - len(apart)
     )
 
 
