@@ -17,6 +17,7 @@ import msgspec
 from golddiff.curate import CurateConfig, from_history
 from golddiff.evaluate import EvaluationConfig, Summary, evaluate, report, summarise
 from golddiff.evaluate.arms import Arm, Role
+from golddiff.evaluate.tasks import sample
 from golddiff.models.catalogue import find_model
 from golddiff.models.export import QUANTIZATION
 from golddiff.serve.local import LocalUpstream, open_local
@@ -33,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     base: str = "smollm2-135m"
     """Model to start from."""
-    shots: int = 2
+    shots: int = 1
     """Earlier accepted changes shown to the arm base + R0."""
     curate: CurateConfig = CurateConfig(
         name="real-history",
@@ -46,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     """The latest 740 short windows in Python files: some 500 to learn from, at least 200 held out. Small enough for a
     quarter of an hour on two cores; more rows would show more."""
+    tasks: int = 200
+    """Later changes that every arm is asked, drawn by hash."""
     train: R1Config = R1Config()
     """Recipe R1 with its defaults: one pass."""
     evaluation: EvaluationConfig = EvaluationConfig(max_tokens=128, extra_tokens=24)
@@ -68,7 +71,7 @@ def run(
     settings = settings or Settings()
     say(f"reading the history of {repository.name}")
     dataset = from_history(store, repository, settings.curate).datasets["accepted"]
-    tasks = list(read_dataset(store, dataset.id, "test"))
+    tasks = sample(read_dataset(store, dataset.id, "test"), settings.tasks)
     earlier = list(read_dataset(store, dataset.id, "train"))
     say(f"{len(earlier)} earlier changes to learn from, {len(tasks)} later ones to do")
 
