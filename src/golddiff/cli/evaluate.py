@@ -177,7 +177,7 @@ def _local(store: Store, name: str, role: Role, model: str) -> Arm:
     from golddiff.evaluate.arms import Arm
     from golddiff.models.catalogue import find_model
     from golddiff.models.export import QUANTIZATION
-    from golddiff.serve.local import open_local
+    from golddiff.serve.local import open_for_batches
 
     def say(text: str) -> None:
         console.print(text, style="dim", markup=False)
@@ -189,9 +189,9 @@ def _local(store: Store, name: str, role: Role, model: str) -> Arm:
         raise UsageError(f"--arm {name}={model} is ambiguous: {named}. Give more of it.")
     if checkpoints:
         identity = checkpoints[0].id
-        upstream = open_local(store.files(checkpoints[0].folder), cache, say=say)
+        upstream = open_for_batches(store.files(checkpoints[0].folder), cache, say=say)
     else:
-        upstream = open_local(find_model(model, cache, say=say), cache, say=say)
+        upstream = open_for_batches(find_model(model, cache, say=say), cache, say=say)
         identity = f"{upstream.name}@{upstream.manifest.weights_hash[:12]}"
     return Arm(
         name=name,

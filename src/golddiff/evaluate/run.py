@@ -38,7 +38,7 @@ from golddiff.types import EvaluationRun, Example, Score, derive_id
 
 __all__ = ["EvaluationConfig", "Progress", "evaluate", "harness_name", "open_book"]
 
-VERSION = 2
+VERSION = 3
 """Raised when tasks, prompts or scoring change meaning: runs before and after are then not compared."""
 
 NO_UPDATE = "no update in the answer"
@@ -59,17 +59,17 @@ class EvaluationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens allowed per character of the window, before `extra_tokens`; the accepted window is not looked at."""
     extra_tokens: int = 48
     """Tokens allowed for what is added."""
-    batch: int = 32
-    """Conversations per call of a model."""
+    batch: int = 64
+    """Conversations per call of a model; a local engine spreads them over the cores."""
     likelihood: bool = True
     """Measure the likelihood of the changed lines for models that give one."""
     limits: Limits = Limits()
     """What one check may use."""
 
     def limit_of(self, example: Example) -> int:
-        """Return the token limit of one task, in steps of 32 so that tasks can be batched."""
+        """Return the token limit of one task, in steps of 16 so that tasks can be batched."""
         wanted = self.tokens_per_character * len(example.before) + self.extra_tokens
-        return min(self.max_tokens, 32 * -(-int(wanted) // 32))
+        return min(self.max_tokens, 16 * -(-int(wanted) // 16))
 
 
 def harness_name(config: EvaluationConfig) -> str:

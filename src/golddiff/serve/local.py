@@ -5,6 +5,7 @@ The same renderer and the same engine weights as behind `/v1/chat/completions`; 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -74,9 +75,11 @@ class LocalUpstream:
 
 
 def open_local(
-    folder: Path, cache: Path, *, threads: int = 0, say: Callable[[str], None] = lambda _: None
+    folder: Path, cache: Path, *, threads: int = 0, workers: int = 1, say: Callable[[str], None] = lambda _: None
 ) -> LocalUpstream:
     """Return the model or engine in `folder` ready to answer; converts it first where the cache has no engine.
+
+    `workers` groups of a batch are answered at a time, with `threads` each (0: the engine's choice).
 
     Raises:
         ModelError: the folder holds no usable model, or it cannot run here.
@@ -86,7 +89,13 @@ def open_local(
     engine = engine_folder(folder, cache, say=say)
     manifest = read_engine_manifest(engine)
     renderer = load_renderer(engine, manifest.renderer)
-    return LocalUpstream(manifest, renderer, Ctranslate2Engine(engine, end_id=renderer.end_id, threads=threads))
+    loaded = Ctranslate2Engine(engine, end_id=renderer.end_id, threads=threads, workers=workers)
+    return LocalUpstream(manifest, renderer, loaded)
+
+
+def open_for_batches(folder: Path, cache: Path, *, say: Callable[[str], None] = lambda _: None) -> LocalUpstream:
+    """Like `open_local`, for many questions at a time: a worker with one thread on every core of this process."""
+    return open_local(folder, cache, threads=1, workers=os.cpu_count() or 1, say=say)
 
 
 def in_chat(model: LocalUpstream, folder: Path) -> LocalUpstream:

@@ -19,7 +19,7 @@ from golddiff.evaluate.summary import Summary
 from golddiff.evaluate.tasks import sample
 from golddiff.models.export import QUANTIZATION
 from golddiff.recipes.house_style.config import DemoConfig
-from golddiff.serve.local import LocalUpstream, in_chat, open_local
+from golddiff.serve.local import LocalUpstream, in_chat, open_for_batches
 from golddiff.store import Store
 from golddiff.store.datasets import read_dataset
 from golddiff.types import Checkpoint, EvaluationRun, Example, Score
@@ -66,15 +66,15 @@ def measure(
     progress: Progress,
 ) -> Measured:
     """Evaluate all arms. Raises SandboxError only where a sandbox breaks in use; without one, scores are unscored."""
-    settings = EvaluationConfig(likelihood=False, extra_tokens=24)
+    settings = EvaluationConfig(likelihood=False, extra_tokens=12)
     dataset = built.datasets["accepted"]
     train = list(read_dataset(store, dataset.id, "train"))
     trained_on = {example.path for example in train}
     held_out = list(read_dataset(store, dataset.id, "test"))
     apart = [example for example in held_out if example.path not in trained_on]
     tasks = sample(apart, config.tasks)
-    models = {BASE: open_local(base, cache)}
-    models |= {arm: open_local(store.files(one.folder), cache) for arm, one in checkpoints.items()}
+    models = {BASE: open_for_batches(base, cache)}
+    models |= {arm: open_for_batches(store.files(one.folder), cache) for arm, one in checkpoints.items()}
     first = {row.example.id: str(row.attempt) for row in rows if row.attempt is not None}
     arms = [  # base first and the student third: what `forgetting` compares
         _asked(BASE, Role.BASE, models[BASE], _identity(models[BASE])),

@@ -20,7 +20,7 @@ from golddiff.evaluate.arms import Arm, Role
 from golddiff.evaluate.tasks import sample
 from golddiff.models.catalogue import find_model
 from golddiff.models.export import QUANTIZATION
-from golddiff.serve.local import LocalUpstream, open_local
+from golddiff.serve.local import LocalUpstream, open_for_batches
 from golddiff.store import Store
 from golddiff.store.datasets import read_dataset
 from golddiff.train.config import R1Config
@@ -84,8 +84,8 @@ def run(
         report=lambda tick: say(_said(tick)) if tick.step % 10 == 0 else None,
         say=say,
     )
-    base = open_local(base_folder, cache, say=say)
-    student = open_local(store.files(checkpoint.folder), cache, say=say)
+    base = open_for_batches(base_folder, cache, say=say)
+    student = open_for_batches(store.files(checkpoint.folder), cache, say=say)
     base_identity = f"{base.name}@{base.manifest.weights_hash[:12]}"
     arms = [
         _arm("base", Role.BASE, base_identity, base),

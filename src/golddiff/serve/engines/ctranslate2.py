@@ -1,7 +1,9 @@
 """The default engine: CTranslate2 on the CPU, float32 weights (why: `models.export`), without torch or transformers.
 
-Batches are sorted by length and cut into groups of `MAX_BATCH`, so that little of the work is padding. Likelihoods
-come from the same weights (`score_batch`), so they are those of the model that is shipped.
+Batches are sorted by length and cut into groups of at most `MAX_BATCH`, so that little of the work is padding.
+Several groups are decoded side by side with one thread each (`workers`): threads that share one small product wait for
+each other most of the time. Likelihoods come from the same weights (`score_batch`), so they are those of the model
+that is shipped.
 
 Measured on 2 cores with SmolLM2-135M: see docs/benchmarks.md.
 """
@@ -18,16 +20,21 @@ from typing import Any
 from golddiff.errors import ModelError
 
 MAX_BATCH = 32
-"""Sequences decoded together: more adds latency and little throughput on a few cores."""
-SCORED_TOKENS = 2048
-"""Tokens scored together: each needs a row of the vocabulary's size in memory (32 long conversations took 10 GB)."""
+"""Sequences decoded together at most: more adds latency and little throughput on a few cores."""
+MIN_BATCH = 8
+"""Fewer are not spread over workers: each of them would read all weights for little work."""
+SCORED_TOKENS = 1024
+"""Tokens that a worker scores together: each needs a row of the vocabulary's size in memory."""
 
 
 class Ctranslate2Engine:
     """An engine folder (see `models.export`) made ready to run."""
 
-    def __init__(self, folder: Path, *, end_id: int, threads: int = 0) -> None:
-        """Load the engine. `threads` 0 means one per core. Raises `ModelError` where it cannot be loaded."""
+    def __init__(self, folder: Path, *, end_id: int, threads: int = 0, workers: int = 1) -> None:
+        """Load the engine: `workers` groups at a time with `threads` each (0: the engine's choice), one set of weights.
+
+        Raises `ModelError` where it cannot be loaded.
+        """
         if platform.machine() in ("x86_64", "AMD64"):
             # CTranslate2 takes MKL on Intel's processors only; on an AMD EPYC (AVX2) its float32 products with MKL cost
             # 15 CPU-seconds where oneDNN's cost 28 (32 prompts of 60 tokens, 24 new tokens each, same machine).
@@ -41,7 +48,7 @@ class Ctranslate2Engine:
             raise ModelError(f"{missing.name} is not installed. Run: pip install 'golddiff[serve]'") from missing
         try:
             self._generator: Any = ctranslate2.Generator(
-                str(folder), device="cpu", compute_type="default", inter_threads=1, intra_threads=threads
+                str(folder), device="cpu", compute_type="default", inter_threads=workers, intra_threads=threads
             )
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         except Exception as error:  # both libraries raise bare exceptions
@@ -50,12 +57,13 @@ class Ctranslate2Engine:
             ) from error
         self._names = [tokenizer.id_to_token(index) or "" for index in range(tokenizer.get_vocab_size())]
         self._end_id = end_id
+        self._workers = workers
 
     def generate(self, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[list[int]]:
         """See `Engine.generate`."""
         results = self._generator.generate_batch(
             [self._tokens(prompt) for prompt in prompts],
-            max_batch_size=MAX_BATCH,
+            max_batch_size=max(MIN_BATCH, min(MAX_BATCH, -(-len(prompts) // self._workers))),
             max_length=max_tokens,
             include_prompt_in_result=False,
             end_token=[self._end_id],
