@@ -25,7 +25,7 @@ import torch
 from golddiff import config
 from golddiff.models import find_model
 from golddiff.models.load import load_for_training
-from golddiff.serve import open_local
+from golddiff.serve import open_for_batches, open_local
 from golddiff.train.config import R1Config
 from golddiff.train.packing import Row
 from golddiff.train.precision import cpu_has_bf16
@@ -84,8 +84,9 @@ def plain_training(folder: Path, steps: int, rows_per_step: int = 11) -> float:
 
 
 def decoding(model: Path, together: int) -> float:
-    """New tokens per second of the serving engine, with `together` sequences decoded at once."""
-    student = open_local(model, config.cache_folder())
+    """New tokens per second of the engine as `serve` (one) and `evaluate` (many) run it."""
+    opened = open_local if together == 1 else open_for_batches
+    student = opened(model, config.cache_folder())
     prompts = [row.prompt for row in random_rows(BATCH)]
     student.engine.generate(prompts[:together], 4)
     count, began = 0, time.monotonic()
