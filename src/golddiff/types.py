@@ -691,6 +691,60 @@ class Outcome(Record, frozen=True, kw_only=True):
     """Name and version of the method that decided."""
 
 
+class LivedLines(msgspec.Struct, frozen=True, kw_only=True):
+    """Accepted lines of one session that stood together in one file and had the same life."""
+
+    path: str
+    """File below the repository, as it was called in the accepting commit."""
+    first_line: int
+    """First of the lines in the accepting commit's file, from 1; they follow each other."""
+    lines: int
+    """How many lines; blank ones are left out."""
+    characters: int
+    """Characters of these lines as they were first committed, without line ends."""
+    fate: LineFate
+    """`kept` (the session's own line) or `revised` (a changed form of one, or in a block that is the session's)."""
+    accepted_by: str
+    """Full SHA of the linked commit that they are counted from."""
+    accepted_at: datetime
+    """UTC, committer date of that commit."""
+    ended_by: str | None = None
+    """Full SHA of the mainline commit (first parents of the branch's tip) that no longer has them; None: alive."""
+    ended_at: datetime | None = None
+    """UTC, committer date of that commit, not before `accepted_at`; None: alive when last seen (right-censored)."""
+    ended_by_sessions: tuple[str, ...] = ()
+    """Sessions linked to the ending commit, or to what it merged, that wrote to this file, sorted; may hold the
+    session itself. Empty while the lines are alive, and where no known session did it."""
+    commits_survived: int = 0
+    """Mainline commits after the one that accepted them (or brought them in) that still had them."""
+
+
+class Survival(Record, frozen=True, kw_only=True):
+    """How long the accepted lines of one outcome lived; `id` is derived from the outcome.
+
+    There is none for an outcome without a linked commit on the default branch: it says nothing about survival.
+    """
+
+    session_id: str
+    """Session that wrote the lines."""
+    repository_id: str
+    """Repository that they live in."""
+    outcome_id: str
+    """Outcome whose linked commits hold them."""
+    branch: str
+    """Ref whose mainline was followed."""
+    tip: str
+    """Full SHA of its last commit that was read."""
+    observed_until: datetime
+    """UTC: latest committer date of a mainline commit that was read; lines without an end are censored here."""
+    groups: tuple[LivedLines, ...] = ()
+    """The lines, by path and line number; no line is in two groups."""
+    left_out: dict[str, int] = {}
+    """Lines of the outcome that are in no group, by reason."""
+    method: str
+    """Name, version and mode of the method that followed them."""
+
+
 # --------------------------------------------------------------------------------------------------------------
 # Training data
 

@@ -80,6 +80,10 @@ def _m0007_session_keys(database: Backend) -> None:
     database.execute_many("INSERT INTO session_keys (key, session_id) VALUES (?, ?)", rows)
 
 
+def _m0008_survivals(database: Backend) -> None:
+    record_table(database, "survivals", "session_id", "repository_id", "outcome_id")
+
+
 MIGRATIONS: list[Callable[[Backend], None]] = [
     _m0001_first_shape,
     _m0002_grants,
@@ -88,6 +92,7 @@ MIGRATIONS: list[Callable[[Backend], None]] = [
     _m0005_settings,
     _m0006_calls,
     _m0007_session_keys,
+    _m0008_survivals,
 ]
 
 

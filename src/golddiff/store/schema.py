@@ -46,6 +46,7 @@ from golddiff.types import (
     Session,
     Signal,
     Snapshot,
+    Survival,
     Thread,
     derive_id,
 )
@@ -89,6 +90,7 @@ TABLES: dict[type, Table] = {
     Attribution: Table(
         "attributions", Attribution[Clean], ("source", "repository_id", "revision", "provider_session_id")
     ),
+    Survival: Table("survivals", Survival, ("session_id", "repository_id", "outcome_id")),
 }
 
 
