@@ -228,16 +228,22 @@ def _path(text: str) -> str | None:
     name = text.rstrip("\r\n").removesuffix("\t")
     if name == "/dev/null":
         return None
-    if name.startswith('"') and name.endswith('"'):
-        escapes = {"n": "\n", "t": "\t", "r": "\r"}
-        name = re.sub(
-            r"\\([0-7]{3}|.)",
-            lambda m: chr(int(m[1], 8)) if m[1].isdigit() else escapes.get(m[1], m[1]),
-            name[1:-1],
-        )
-    else:
-        name = name.split("\t", 1)[0]
+    name = unquote(name) if name.startswith('"') else name.split("\t", 1)[0]
     return name[2:] if name[:2] in ("a/", "b/") else name
+
+
+def unquote(name: str) -> str:
+    """Return a path as git writes it in a patch's headers without its quotes; octal escapes are bytes of UTF-8."""
+    if len(name) < 2 or not (name.startswith('"') and name.endswith('"')):
+        return name
+    escapes = {"n": b"\n", "t": b"\t", "r": b"\r", "a": b"\a", "b": b"\b", "f": b"\f", "v": b"\v"}
+    out = bytearray()
+    for match in re.finditer(r"\\([0-3][0-7]{2})|\\(.)|([^\\]+|\\)", name[1:-1], re.DOTALL):
+        if match[1]:
+            out.append(int(match[1], 8))
+        else:
+            out += escapes.get(match[2], match[2].encode()) if match[2] else match[3].encode("utf-8", "surrogatepass")
+    return out.decode("utf-8", "replace")
 
 
 # -------------------------------------------------------------------------------------------------------- applying

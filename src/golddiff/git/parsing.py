@@ -106,8 +106,8 @@ def parse_commit(sha: str, data: bytes) -> CommitFacts:
 _ESCAPES = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
 
 
-def _unquote(path: bytes) -> str:
-    """Undo git's C-style quoting of a path."""
+def path_text(path: bytes) -> str:
+    """A path as git quotes it (C-style), decoded."""
     if not (path.startswith(b'"') and path.endswith(b'"')):
         return text_of(path)
 
@@ -122,8 +122,8 @@ def _parse_raw(line: bytes) -> FileChange:
     meta, _, paths = line.partition(b"\t")
     _, mode, old_blob, new_blob, status = meta[1:].split(b" ")
     first, _, second = paths.partition(b"\t")
-    old_path = _unquote(first)
-    new_path = _unquote(second) if second else old_path
+    old_path = path_text(first)
+    new_path = path_text(second) if second else old_path
     return FileChange(text_of(status[:1]), new_path, old_path, text_of(mode), text_of(old_blob), text_of(new_blob))
 
 
@@ -160,7 +160,7 @@ def parse_diff(stream: IO[bytes]) -> Iterator[tuple[str, tuple[FileChange, ...],
         elif line.startswith(b"+++ ") and current is None:
             name = line[4:].removesuffix(b"\t")
             name = old_name if name == b"/dev/null" else name
-            current = by_path.get(_unquote(name)[2:])
+            current = by_path.get(path_text(name)[2:])
         elif OBJECT_ID.fullmatch(line):
             if sha is not None:
                 yield sha, tuple(files), True

@@ -124,7 +124,8 @@ class GitRepository:
     # ------------------------------------------------------------------------------------------------ running git
 
     @contextmanager
-    def _start(self, arguments: Sequence[str], lines: Iterable[str] = ()) -> Iterator[subprocess.Popen[bytes]]:
+    def start(self, arguments: Sequence[str], lines: Iterable[str] = ()) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a read-only git command that is fed `lines` and read as it prints; for this package alone."""
         with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
             for line in lines:  # a file, not a pipe: git may answer before it has read everything
                 stdin.write(line.encode() + b"\n")
@@ -165,7 +166,7 @@ class GitRepository:
 
     def _output(self, arguments: Sequence[str], lines: Iterable[str] = ()) -> bytes | None:
         """Standard output, or None where git failed."""
-        with self._start(arguments, lines) as process:
+        with self.start(arguments, lines) as process:
             assert process.stdout
             data = process.stdout.read()
         return data if process.returncode == 0 else None
@@ -261,7 +262,7 @@ class GitRepository:
         """
         left = list(shas)
         done: set[str] = set()
-        with self._start([*_DIFF, "--stdin"], left) as process:
+        with self.start([*_DIFF, "--stdin"], left) as process:
             assert process.stdout
             for sha, files, followed in parse_diff(process.stdout):
                 if not followed and process.wait() != 0:
@@ -281,13 +282,13 @@ class GitRepository:
             yield from self.changes(whole)
         for sha, paths in partial.items():
             if paths:
-                with self._start([*_DIFF, sha, "--", *paths]) as process:
+                with self.start([*_DIFF, sha, "--", *paths]) as process:
                     assert process.stdout
                     yield from ((found, files) for found, files, _ in parse_diff(process.stdout))
 
     def paths(self, shas: Iterable[str]) -> set[str]:
         """Every path that one of these commits changed (for renames both names). Reads no file contents."""
-        with self._start(
+        with self.start(
             ["diff-tree", "--stdin", "-r", "--root", "--name-only", "--no-renames", "-z"], shas
         ) as process:
             assert process.stdout
@@ -296,7 +297,7 @@ class GitRepository:
 
     def _partial(self, shas: Sequence[str]) -> dict[str, list[str]]:
         """Commits that touch an object missing here, with the paths that can be read."""
-        with self._start(["diff-tree", "--stdin", "-r", "--root", "--raw", "--no-renames", "-z"], shas) as process:
+        with self.start(["diff-tree", "--stdin", "-r", "--root", "--raw", "--no-renames", "-z"], shas) as process:
             assert process.stdout
             fields = process.stdout.read().split(b"\0")
         touched: dict[str, list[tuple[str, tuple[str, ...]]]] = {}

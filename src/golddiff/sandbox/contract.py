@@ -15,11 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-__all__ = ["Ending", "Job", "Limits", "Result", "Sandbox"]
+from golddiff.errors import SandboxError
+
+__all__ = ["Batch", "Domain", "Ending", "Job", "Limits", "Result", "Sandbox"]
 
 MIB = 1 << 20
 
@@ -76,6 +79,25 @@ class Job(msgspec.Struct, frozen=True):
     candidate: str
 
 
+class Domain(msgspec.Struct, frozen=True, kw_only=True):
+    """What the jobs of one trust domain share: one repository at one commit, or one data set."""
+
+    readable: Mapping[str, Path] = {}
+    """Folders of the host, seen read-only by every job: place inside, such as `/tree` → folder."""
+    path: tuple[str, ...] = ()
+    """Places inside that Python imports from, after its own library."""
+    preload: tuple[str, ...] = ()
+    """Modules that are imported once, before any candidate is seen. Never name a module that a candidate brings."""
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Jobs of one trust domain; a warm interpreter serves one batch and never another."""
+
+    jobs: Sequence[Job]
+    domain: Domain = Domain()
+    limits: Limits = Limits()
+
+
 class Sandbox(Protocol):
     """A place where untrusted code can do no harm. Implementations: `Bubblewrap`, `FakeSandbox`."""
 
@@ -90,10 +112,13 @@ class Sandbox(Protocol):
         Raises SandboxError where the sandbox itself fails; never for anything that the command does.
         """
 
-    def run_jobs(self, jobs: Sequence[Job], *, limits: Limits | None = None) -> list[Result]:
-        """Run all jobs of one trust domain (one model's answers to one data set) and return results in order.
+    def run_batches(self, batches: Sequence[Batch]) -> list[list[Result] | SandboxError]:
+        """Run every batch and return its results in order, or why the sandbox itself failed over that batch.
 
         Much cheaper than `run` per job: an interpreter stays warm inside and forks for each. Candidates cannot
-        reach each other's processes; do not mix domains that must not be able to learn of each other.
-        Raises SandboxError where the sandbox itself fails; never for anything that a candidate does.
+        reach each other's processes; do not mix domains that must not be able to learn of each other. All of this
+        machine's cores are kept busy while there is work for them. Never raises for anything that a candidate does.
         """
+
+    def run_jobs(self, jobs: Sequence[Job], *, limits: Limits | None = None) -> list[Result]:
+        """Run one batch. Raises SandboxError where the sandbox itself fails."""

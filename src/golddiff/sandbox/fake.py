@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from golddiff.sandbox.contract import Ending, Job, Limits, Result
+from golddiff.errors import SandboxError
+from golddiff.sandbox.contract import Batch, Ending, Job, Limits, Result
 
 __all__ = ["FakeSandbox"]
 
@@ -31,6 +32,10 @@ class FakeSandbox:
         """Answer as if the last argument were a program and the first file its candidate."""
         candidate = next(iter((files or {}).values()), b"").decode()
         return self.run_jobs([Job(argv[-1], candidate)])[0]
+
+    def run_batches(self, batches: Sequence[Batch]) -> list[list[Result] | SandboxError]:
+        """Answer each job in order; raises nothing."""
+        return [self.run_jobs(batch.jobs) for batch in batches]
 
     def run_jobs(self, jobs: Sequence[Job], *, limits: Limits | None = None) -> list[Result]:
         """Answer each job in order."""

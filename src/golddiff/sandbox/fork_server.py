@@ -15,6 +15,7 @@ printing a verdict is told apart from finishing. See `contract` for what that ca
 
 import contextlib
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -40,14 +41,19 @@ PR_SET_DUMPABLE = 4
 def serve() -> None:
     """Answer jobs until there are no more. Job keys: program, candidate, and the fields of `Limits`.
 
-    Jobs and replies go through the two descriptors that the arguments name: the standard streams would also be open in
-    the sandbox's first process, whose pipes code inside can open (`/proc/1/fd`) to forge replies or read jobs.
+    The first argument is JSON: `path` to import from, modules to `preload`. Jobs and replies go through the two
+    descriptors that the others name: the standard streams would also be open in the sandbox's first process, whose
+    pipes code inside can open (`/proc/1/fd`) to forge replies or read jobs.
     """
     if ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise SystemExit("cannot protect the check runner from its checks (prctl)")
-    for name in PRELOADED:
+    shared = json.loads(sys.argv[1])
+    sys.path += shared["path"]
+    for name in (*PRELOADED, *shared["preload"]):
         __import__(name)
-    given = [int(number) for number in sys.argv[1:3]] or [0, 1]
+    gc.collect()
+    gc.freeze()  # what is loaded now stays shared with the forks
+    given = [int(number) for number in sys.argv[2:4]] or [0, 1]
     requests, replies = os.fdopen(os.dup(given[0]), "rb"), os.fdopen(os.dup(given[1]), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):

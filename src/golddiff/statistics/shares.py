@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from golddiff.statistics.intervals import percentile_interval, resample, resampled_ratios, wilson
 
-__all__ = ["Difference", "Draws", "Measured", "Refused", "Share"]
+__all__ = ["Difference", "Draws", "Measured", "Refused", "Share", "effective_clusters", "instability", "t_quantile"]
 
 FEWEST_CLUSTERS = 5
 """With fewer sessions the simulated coverage falls below 90 %: counts are shown, no share."""
@@ -88,7 +88,7 @@ class Draws:
         resample agrees there); other ratios, such as tokens per line, are not.
         """
         top_C, bottom_C = np.asarray(tops, dtype=float), np.asarray(bottoms, dtype=float)
-        reason = _unstable(bottom_C)
+        reason = instability(bottom_C)
         return Refused(reason) if reason is not None else self._share(top_C, bottom_C, 0.95, bounded=bounded)
 
     def difference(
@@ -106,7 +106,7 @@ class Draws:
         """
         top_C, bottom_C = (np.asarray(column, dtype=float) for column in first)
         other_top_C, other_bottom_C = (np.asarray(column, dtype=float) for column in second)
-        reason = _unstable(bottom_C) or _unstable(other_bottom_C)
+        reason = instability(bottom_C) or instability(other_bottom_C)
         if reason is not None:
             return Refused(reason)
         level = 1 - 0.05 / max(1, comparisons)
@@ -118,7 +118,7 @@ class Draws:
             high = estimate + math.hypot(one.high - one.estimate, two.estimate - two.low)
             return Difference(estimate=estimate, low=low, high=high, level=level)
         replicates_R = self._replicates(top_C, bottom_C) - self._replicates(other_top_C, other_bottom_C)
-        effective = min(_effective(bottom_C), _effective(other_bottom_C))
+        effective = min(effective_clusters(bottom_C), effective_clusters(other_bottom_C))
         found = percentile_interval(estimate, replicates_R, clusters=0, level=_expanded(level, effective))
         return Difference(estimate=estimate, low=found.low, high=found.high, level=level)
 
@@ -128,7 +128,7 @@ class Draws:
         if bounded and estimate in (0.0, 1.0):
             found = wilson(round(estimate * clusters), clusters, level)
         else:
-            expanded = _expanded(level, _effective(bottom_C))
+            expanded = _expanded(level, effective_clusters(bottom_C))
             found = percentile_interval(estimate, self._replicates(top_C, bottom_C), clusters=clusters, level=expanded)
         return Share(estimate=estimate, low=found.low, high=found.high, clusters=clusters, level=level)
 
@@ -136,18 +136,19 @@ class Draws:
         return resampled_ratios(top_C, bottom_C, self._counts_RC)
 
 
-def _effective(weights_C: NDArray[np.float64]) -> float:
+def effective_clusters(weights_C: NDArray[np.float64]) -> float:
+    """Return Kish's effective number of clusters of these weights."""
     return float(weights_C.sum() ** 2 / (weights_C**2).sum())
 
 
-def _unstable(bottom_C: NDArray[np.float64]) -> str | None:
-    """Say why a ratio over these denominators is not to be trusted, or None."""
+def instability(bottom_C: NDArray[np.float64]) -> str | None:
+    """Say why a ratio over these denominators, one per cluster, is not to be trusted, or None."""
     clusters = int((bottom_C > 0).sum())
     if clusters == 0:
         return "nothing to measure"
     if clusters < FEWEST_CLUSTERS:
         return f"too few sessions ({clusters})"
-    if _effective(bottom_C) < FEWEST_EFFECTIVE:
+    if effective_clusters(bottom_C) < FEWEST_EFFECTIVE:
         return f"one session is {100 * bottom_C.max() / bottom_C.sum():.0f} % of it"
     return None
 

@@ -4,58 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, cast
 
 import pytest
 
+from faults.disks import FULL
 from golddiff.record.capture import MemoryRecorder
 from golddiff.record.gateway.config import GatewaySettings, UpstreamSettings
 from golddiff.record.gateway.connection import ClientConnection
 from golddiff.record.gateway.service import Service
 from golddiff.record.gateway.upstreams import Upstream, UpstreamConnection
 from golddiff.record.gateway.worker import new_loop
+from providers.wire.recorded import STREAMS
 from record.gateway.fakes import Asked, ScriptedServer, body_of, chunk, gateway, json_answer, request, run, sends
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nx-request-id: r1\r\n"
-CHAT = [
-    'data: {"choices":[{"delta":{"content":"你好，世界 👩‍👩‍👧‍👦"}}]}\n\n',
-    ": keep-alive\n\n",
-    'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\\"a\\":"}}]}}]}\n\n',
-    'data: {"choices":[],"usage":{"prompt_tokens":5}}\n\n',
-    "data: [DONE]\n\n",
-]
-RESPONSES = [
-    'event: response.created\r\ndata: {"type":"response.created"}\r\n\r\n',
-    'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"ß€𝄞"}\n\n',
-    'event: response.completed\ndata: {"type":"response.completed","response":{"id":"r"}}\n\n',
-]
-MESSAGES = [
-    'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":9}}}\n\n',
-    'event: ping\ndata: {"type": "ping"}\n\n',
-    'event: content_block_delta\ndata: {"delta":{"type":"input_json_delta","partial_json":"{\\"k"}}\n\n',
-    'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n',
-    'event: message_stop\ndata: {"type":"message_stop"}\n\n',
-]
+PATHS = {
+    "openai-chat": b"/v1/chat/completions",
+    "openai-responses": b"/v1/responses",
+    "anthropic-messages": b"/v1/messages",
+}
+_EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)|(?<=\r\r)")
 
 
-def chunked(events: list[str]) -> bytes:
-    parts = [chunk(event.encode()) for event in events]
+def chunked(body: bytes) -> bytes:
+    """One chunk per event, as servers send them."""
+    parts = [chunk(event) for event in _EVENT_END.split(body) if event]
     return HEAD + b"transfer-encoding: chunked\r\n\r\n" + b"".join(parts) + b"0\r\n\r\n"
 
 
-def with_length(events: list[str]) -> bytes:
-    body = "".join(events).encode()
+def with_length(body: bytes) -> bytes:
     return HEAD + b"content-length: %d\r\n\r\n%b" % (len(body), body)
 
 
-STREAMS = {
-    "chat": (b"/v1/chat/completions", chunked(CHAT), CHAT),
-    "chat, with a length": (b"/v1/chat/completions", with_length(CHAT), CHAT),
-    "responses": (b"/v1/responses", chunked(RESPONSES), RESPONSES),
-    "messages": (b"/v1/messages", chunked(MESSAGES), MESSAGES),
-    "messages, with a length": (b"/v1/messages", with_length(MESSAGES), MESSAGES),
-}
+FRAMINGS = [chunked, *([with_length] if FULL else [])]
 
 
 class _Wire:
@@ -110,12 +95,16 @@ def pass_in_pieces(
     return body_of(b"".join(wire.written)), call.response_body
 
 
+@pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("name", STREAMS)
-def test_a_stream_that_is_cut_at_any_byte_reaches_the_client_and_the_record_whole(name: str) -> None:
-    path, data, events = STREAMS[name]
-    body = "".join(events).encode()
+def test_a_stream_that_is_cut_at_any_byte_reaches_the_client_and_the_record_whole(
+    name: str, framing: Callable[[bytes], bytes]
+) -> None:
+    protocol, body = STREAMS[name]
+    data = framing(body)
     dice = random.Random(7)
-    cuts = [[at] for at in range(1, len(data))] + [sorted(dice.sample(range(1, len(data)), 9)) for _ in range(50)]
+    cuts = [[at] for at in range(1, len(data), 1 if FULL else 3)]  # every byte in `make test-faults`
+    cuts += [sorted(dice.sample(range(1, len(data)), 9)) for _ in range(500 if FULL else 25)]
     cuts.append(list(range(1, len(data))))
     loop = new_loop()
     loop.call_soon_threadsafe = lambda *_: None  # type: ignore[assignment,method-assign,misc]
@@ -123,7 +112,7 @@ def test_a_stream_that_is_cut_at_any_byte_reaches_the_client_and_the_record_whol
         for cut in cuts:
             edges = [0, *cut, len(data)]
             pieces = [data[low:high] for low, high in pairwise(edges)]
-            got, kept = pass_in_pieces(path, pieces, loop, 25.0 if cut[0] % 2 else 0.0)
+            got, kept = pass_in_pieces(PATHS[protocol], pieces, loop, 25.0 if cut[0] % 2 else 0.0)
             assert got == kept == body, cut
     finally:
         loop.close()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,11 +38,6 @@ def read_document(path: Path, decoder: msgspec.json.Decoder[DocumentT]) -> Docum
         place = _BYTE.search(str(error))
         line = text.count(b"\n", 0, int(place[1]) if place else len(text.rstrip())) + 1
         return Damage(path, line, str(error) if place else "cut off: the document has no end")
-
-
-def record_hash(record: bytes | msgspec.Raw) -> str:
-    """BLAKE2b-64 of one record's bytes."""
-    return blake2b(bytes(record), digest_size=8).hexdigest()
 
 
 def is_whole_record(text: bytes) -> bool:

@@ -1,17 +1,19 @@
-"""JSON Lines read as a stream: what is damaged is reported, what is whole is hashed.
+"""JSON Lines read as a stream: what is damaged is reported, what is whole is named.
 
-Only whole records are hashed, so a file that is imported while its agent still writes, and again later, is seen as
-having grown. Memory: one block, one record, and no line longer than `MAX_LINE_BYTES`.
+A record's name is the client's own id of it where the format has one, else a hash of its bytes (which costs as much as
+decoding). Only whole records are named, so a file that is imported while its agent still writes, and again later, is
+seen as having grown. Memory: one block, one record, and no line longer than `MAX_LINE_BYTES`.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -26,7 +28,7 @@ _HEAD_LINES = 48
 _HEAD_BYTES = 1 << 20
 _DOCUMENT_LINES = 2000
 """Of a document over several lines: its first lines hold little, and its telling keys may come late."""
-_BLOCK_BYTES = 1 << 18
+_BLOCK_BYTES = 1 << 16
 _LONG_LINE = 4096
 _OPENING = 2
 """A first line as short as this (`{`, `[`, `[{`) opens a document over several lines."""
@@ -70,43 +72,54 @@ def head_lines(path: Path) -> Iterator[bytes]:
 class JsonLines(Generic[RecordT]):
     """One pass over a file. After it, `hashes`, `damaged` and `skipped` say what was met."""
 
-    def __init__(self, path: Path, record_type: type[RecordT]) -> None:
+    def __init__(
+        self, path: Path, record_type: type[RecordT], *, name_of: Callable[[RecordT], str | None] | None = None
+    ) -> None:
+        """`name_of` returns the client's own id of a record, where it has one that no other record ever has."""
         self.path = path
         self.hashes: list[str] = []
-        """BLAKE2b-64 of every whole record, in file order."""
+        """What tells every whole record from others, in file order: the client's id of it, else its BLAKE2b-64."""
         self.damaged: list[Damage] = []
         self.skipped: Counter[str] = Counter()
         self._decoder = msgspec.json.Decoder(record_type)
+        self._name_of = name_of or _nameless
 
     def __iter__(self) -> Iterator[RecordT]:
-        decode_line, hashes, limit = self._decoder.decode, self.hashes, MAX_LINE_BYTES
-        with self.path.open("rb") as stream:
-            for number, lines, complete in _blocks(stream):
-                for offset, line in enumerate(lines):
-                    text = line.strip()
-                    if not text:
-                        continue
-                    if len(line) >= limit:
-                        self._damage(number + offset, f"longer than {limit >> 20} MiB")
-                        continue
+        decode_line, name_of, keep, limit = self._decoder.decode, self._name_of, self.hashes.append, MAX_LINE_BYTES
+        number = 0
+        with self.path.open("rb", buffering=0) as stream:
+            for block, start, stop, complete in _blocks(stream):
+                find = block.find
+                while start < stop:
+                    end = find(b"\n", start)
+                    if end < 0:
+                        end = stop
+                    text = block[start:end]
+                    start = end + 1
+                    number += 1
                     try:
-                        record = decode_line(text)
+                        record = decode_line(text if len(text) < limit else b"")
                     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                        found = self._decode(text, number + offset, complete)
+                        found = self._mend(text.strip(), number, complete)
                         if found is None:
                             continue
                         record = found
-                    hashes.append(blake2b(text, digest_size=8).hexdigest())
+                    keep(name_of(record) or record_hash(text.strip()))
                     yield record
 
-    def _decode(self, text: bytes, number: int, complete: bool) -> RecordT | None:
+    def _mend(self, text: bytes, number: int, complete: bool) -> RecordT | None:
         """Decode a line that is not as it should be, or say what is wrong with it."""
+        if not text:
+            return None
+        if len(text) >= MAX_LINE_BYTES:
+            self._damage(number, f"longer than {MAX_LINE_BYTES >> 20} MiB")
+            return None
         try:
             return decode(self._decoder, text)
         except msgspec.ValidationError:
             if text.startswith(b"{"):
                 self.skipped["unexpected shape"] += 1
-                self.hashes.append(blake2b(text, digest_size=8).hexdigest())
+                self.hashes.append(record_hash(text))
             else:
                 self._damage(number, "not a JSON object")
         except msgspec.DecodeError as error:
@@ -149,28 +162,38 @@ def printable_type(name: object) -> str:
     return name if isinstance(name, str) and _PLAIN_NAME.fullmatch(name) else "other"
 
 
-def _blocks(stream: BinaryIO) -> Iterator[tuple[int, list[bytes], bool]]:
-    """Yield the number of a first line, lines, and whether the last of them has its end.
+def record_hash(record: bytes | msgspec.Raw) -> str:
+    """BLAKE2b-64 of one record's bytes."""
+    return blake2b(bytes(record), digest_size=8).hexdigest()
 
-    Many lines come at once: reading and splitting line by line costs as much as decoding. Memory is one block and one
+
+def _nameless(_record: object) -> None:
+    """The name of a record whose client gives it none."""
+
+
+def _blocks(stream: FileIO) -> Iterator[tuple[bytes, int, int, bool]]:
+    """Yield bytes, from where to where they hold lines, and whether the last of these has its end.
+
+    Blocks are small enough to stay in the processor's cache until their lines are decoded. Memory is one block and one
     line; the rest of an overlong line is dropped.
     """
     if stream.read(len(BOM)) != BOM:
         stream.seek(0)
-    number, pieces, held = 1, list[bytes](), 0
+    pieces, held = list[bytes](), 0
     while block := stream.read(_BLOCK_BYTES):
-        if b"\n" not in block:
+        stop = block.rfind(b"\n") + 1
+        if not stop:
             if held < MAX_LINE_BYTES:
                 pieces.append(block)
                 held += len(block)
             continue
-        lines = block.split(b"\n")
+        start = 0
         if pieces:
-            pieces.append(lines[0])
-            lines[0] = b"".join(pieces)
-        last = lines.pop()
-        yield number, lines, True
-        number += len(lines)
-        pieces, held = ([last] if last else []), len(last)
+            start = block.find(b"\n") + 1
+            first = b"".join([*pieces, block[:start]])
+            yield first, 0, len(first), True
+        yield block, start, stop, True
+        pieces, held = ([block[stop:]] if stop < len(block) else []), len(block) - stop
     if pieces:
-        yield number, [b"".join(pieces)], False
+        last = b"".join(pieces)
+        yield last, 0, len(last), False
