@@ -2,4 +2,4 @@
 
 from golddiff.serve.local import LocalUpstream, open_local
 
-__all__ = ["LocalUpstream", "open_local"]
+__all__ = ["LocalUpstream", "open_for_batches", "open_local"]
