@@ -211,7 +211,7 @@ class _Parts:
             from golddiff.record.spool.recorder import SpoolConfig, SpoolRecorder
 
             spool = SpoolConfig(ring_bytes=settings.ring_mb << 20)
-            recorder = SpoolRecorder(self.spool_folder, str(number), config=spool, secrets=self.secrets)
+            recorder = SpoolRecorder(self.spool_folder, str(number), config=spool, secrets=self.secrets, loop=loop)
         worker = await Worker.start(
             settings, os.environ, recorder, gate=gate, watcher=watch, listener=self.listeners[number]
         )

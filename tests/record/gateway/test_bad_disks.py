@@ -76,9 +76,9 @@ def stored(folder: Path) -> list[bytes]:
 
 def test_a_slow_disk_delays_the_end_of_an_answer_by_the_deadline_and_its_beginning_not_at_all(tmp_path: Path) -> None:
     data = STREAM_HEAD + chunk(b"data: 1\n\n") + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
-    recorder = SpoolRecorder(tmp_path, "0", create=BadDisk(sync_sec=1.5).create)
 
     async def work() -> None:
+        recorder = SpoolRecorder(tmp_path, "0", loop=asyncio.get_running_loop(), create=BadDisk(sync_sec=1.5).create)
         async with (
             ScriptedServer(sends(data)) as upstream,
             gateway(upstream, recorder=recorder, deadline_ms=300) as gate,
@@ -102,9 +102,11 @@ def test_a_slow_disk_delays_the_end_of_an_answer_by_the_deadline_and_its_beginni
 
 def test_on_a_full_disk_every_answer_arrives_and_recording_resumes_by_itself(tmp_path: Path) -> None:
     disk = BadDisk()
-    recorder = SpoolRecorder(tmp_path, "0", config=SpoolConfig(retry_sec=0.01), create=disk.create)
 
     async def work() -> None:
+        recorder = SpoolRecorder(
+            tmp_path, "0", loop=asyncio.get_running_loop(), config=SpoolConfig(retry_sec=0.01), create=disk.create
+        )
         async with (
             ScriptedServer(sends(json_answer(ANSWER))) as upstream,
             gateway(upstream, recorder=recorder, deadline_ms=5000) as gate,
@@ -130,9 +132,8 @@ def test_on_a_full_disk_every_answer_arrives_and_recording_resumes_by_itself(tmp
 
 
 def test_a_disk_that_fails_to_sync_acknowledges_nothing(tmp_path: Path) -> None:
-    recorder = SpoolRecorder(tmp_path, "0", create=BadDisk(error=errno.EIO).create)
-
     async def work() -> None:
+        recorder = SpoolRecorder(tmp_path, "0", loop=asyncio.get_running_loop(), create=BadDisk(error=errno.EIO).create)
         async with (
             ScriptedServer(sends(json_answer(ANSWER))) as upstream,
             gateway(upstream, recorder=recorder, deadline_ms=5000) as gate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import random
 import threading
@@ -14,7 +15,7 @@ import zstandard
 
 from golddiff.errors import RightsError, UsageError
 from golddiff.record.capture import Attempted, Drop, RawCall, Verdict
-from golddiff.record.spool import clean, recorder
+from golddiff.record.spool import clean, encode, recorder
 from golddiff.record.spool.reader import SpoolReader
 from golddiff.record.spool.recorder import SpoolConfig, SpoolRecorder
 from golddiff.record.spool.stored import StoredCall
@@ -204,7 +205,7 @@ def test_a_body_that_unpacks_to_too_much_is_left_out(monkeypatch: pytest.MonkeyP
 def test_a_call_whose_redaction_fails_is_dropped_and_the_next_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = recorder.clean_call
+    real = encode.clean_call
 
     def failing(raw: RawCall, *rest: object) -> object:
         if raw.request_body == b"bad":
@@ -213,7 +214,7 @@ def test_a_call_whose_redaction_fails_is_dropped_and_the_next_is_kept(
             raise ValueError("a fault of our own")
         return real(raw, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(recorder, "clean_call", failing)
+    monkeypatch.setattr(encode, "clean_call", failing)
     verdicts = record(tmp_path, [raw_call(b"bad"), raw_call(b"worse"), raw_call(b"good")])
     assert verdicts.dropped() == {"redaction": 1, "internal": 1}
     assert [call.request_body for call in read(tmp_path)] == [b"good"]
@@ -291,6 +292,74 @@ def test_closing_writes_what_waits_and_drops_it_where_there_is_no_time(tmp_path:
     slow.go.set()
     verdicts.wait(6)
     assert len(verdicts.acked) == 1
+
+
+def test_an_event_loop_encodes_small_calls_and_the_thread_all_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[bool] = []
+    real = encode.Encoder.payload
+
+    def payload(self: encode.Encoder, raw: RawCall) -> tuple[int, bytes]:
+        places.append(threading.current_thread() is threading.main_thread())
+        return real(self, raw)
+
+    monkeypatch.setattr(encode.Encoder, "payload", payload)
+    small, large = raw_call(b"a" * 1_000), raw_call(b"b" * 200_000)
+    calls = [raw_call(), small, large, raw_call()]
+    verdicts = Verdicts()
+
+    async def work() -> None:
+        writer = SpoolRecorder(tmp_path, "0", loop=asyncio.get_running_loop())
+        for turn, call in enumerate(calls):
+            writer.submit(call, verdicts.done(call))
+            while len(verdicts.of) <= turn:
+                await asyncio.sleep(0.001)
+        await asyncio.to_thread(writer.close, 10)
+
+    asyncio.run(work())
+    assert places == [False, True, False, True]  # the first call opens the segment, which an event loop must not
+    assert [call.call_id for call in read(tmp_path)] == [call.call_id for call in calls]
+    assert verdicts.acked == {call.call_id for call in calls}
+
+
+def test_calls_of_a_loop_that_is_gone_are_written_all_the_same(tmp_path: Path) -> None:
+    slow = Slow()
+    verdicts = Verdicts()
+    calls = [raw_call() for _ in range(20)]
+
+    async def work() -> SpoolRecorder:
+        writer = SpoolRecorder(tmp_path, "0", loop=asyncio.get_running_loop(), create=slow.create)  # type: ignore[arg-type]
+        for call in calls:
+            writer.submit(call, verdicts.done(call))
+            await asyncio.sleep(0.001)
+        return writer
+
+    writer = asyncio.run(work())
+    slow.go.set()
+    verdicts.wait(len(calls))
+    writer.close(10)
+    assert verdicts.acked == {call.call_id for call in read(tmp_path)} == {call.call_id for call in calls}
+
+
+def test_calls_that_gather_during_a_sync_are_one_commit_of_the_loop(tmp_path: Path) -> None:
+    slow = Slow()
+    verdicts = Verdicts()
+    calls = [raw_call(b'{"n": %d}' % n) for n in range(100)]
+
+    async def work() -> int:
+        writer = SpoolRecorder(tmp_path, "0", loop=asyncio.get_running_loop(), create=slow.create)  # type: ignore[arg-type]
+        for call in calls:
+            writer.submit(call, verdicts.done(call))
+        await asyncio.sleep(0.01)
+        slow.go.set()
+        while len(verdicts.of) < len(calls):
+            await asyncio.sleep(0.001)
+        await asyncio.to_thread(writer.close, 10)
+        return writer.counters["syncs"]
+
+    assert asyncio.run(work()) < 50
+    assert [call.request_body for call in read(tmp_path)] == [call.request_body for call in calls]
 
 
 def test_a_call_larger_than_the_ring_is_dropped(tmp_path: Path) -> None:

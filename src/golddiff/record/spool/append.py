@@ -1,0 +1,147 @@
+"""Where frames go: one segment after the other, synced, and given up for good when the disk fails.
+
+A file whose write or sync failed is never written or synced again, because the kernel may have thrown the failed pages
+away and report the next sync as good (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020). The
+next segment names it as suspect. For `retry_sec` nothing is tried, then a new file with the next call.
+
+How it fits: `recorder` asks `is_open` to know whether calls may be encoded for the current segment, and writes what was
+encoded; all of it from the recorder's thread but `is_open`. No decision depends on the wall clock.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from golddiff.record.capture import Drop
+from golddiff.record.spool.files import CreateFile, ShortWrite
+from golddiff.record.spool.segments import Segment, last_sequence, open_segment
+
+_log = logging.getLogger(__name__)
+
+
+class AppendConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """When a segment ends, and what its header says."""
+
+    window_bytes: int = 32 << 20
+    """Bytes of request bodies that a reader has to keep to rebuild others."""
+    segment_bytes: int = 64 << 20
+    """Size after which a segment is finished and another begun."""
+    segment_sec: float = 600.0
+    """Age after which the same is done, so that what was taken from it can be deleted."""
+    retry_sec: float = 0.5
+    """Seconds between two tries after the disk failed; calls in between are dropped."""
+
+
+class Appender:
+    """The segments of one worker."""
+
+    def __init__(
+        self, folder: Path, worker: str, config: AppendConfig, create: CreateFile, clock: Callable[[], float]
+    ) -> None:
+        self._folder = folder
+        self._worker = worker
+        self._config = config
+        self._create = create
+        self._clock = clock
+        self._segment: Segment | None = None
+        self._since = 0.0
+        self._sequence = 0
+        self._suspect = ""
+        self._retry_at = float("-inf")
+        self.reason = Drop.EIO
+        """Why the disk could not be written when it last could not."""
+        self.sync_sec = 0.0
+        """How long the last sync took."""
+        self.counts = dict.fromkeys(["syncs", "sync_ns", "segments", "suspect_segments", "stored_bytes"], 0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a segment to go on with."""
+        return self._segment is not None
+
+    def open(self) -> bool:
+        """Begin the next segment; False where that is not possible now."""
+        if self._clock() < self._retry_at:
+            return False
+        config = self._config
+        try:
+            self._sequence = max(self._sequence, last_sequence(self._folder, self._worker))
+            segment = open_segment(
+                self._folder, self._worker, self._sequence, config.window_bytes, self._suspect, self._create
+            )
+        except OSError as error:
+            self.give_up(_reason(error))
+            return False
+        self._segment, self._sequence, self._suspect = segment, segment.sequence, ""
+        self._since = self._clock()
+        self.counts["segments"] += 1
+        return True
+
+    def write(self, payloads: list[tuple[int, bytes]]) -> int:
+        """Append frames of (kind, payload) and sync; return how many are on disk. `reason` says why others are not."""
+        segment = self._segment
+        assert segment is not None
+        frames = segment.frames(payloads)
+        fit = len(frames)
+        try:
+            segment.append(frames)
+        except ShortWrite as error:
+            _log.warning("spool %s: %s; calls are dropped until there is a way to write", self._worker, error.strerror)
+            self.reason = _reason(error)
+            fit, room = 0, error.written_bytes
+            while fit < len(frames) and len(frames[fit]) <= room:
+                room -= len(frames[fit])
+                fit += 1
+        if fit:
+            began = time.monotonic_ns()
+            try:
+                segment.sync()
+            except OSError as error:
+                _log.error(
+                    "spool %s: sync failed (%s); segment %s is suspect", self._worker, error.strerror, segment.name
+                )
+                self._suspect = segment.name
+                self.counts["suspect_segments"] += 1
+                self.give_up(_reason(error))
+                return 0
+            took = time.monotonic_ns() - began
+            self.sync_sec = took / 1e9
+            self.counts["syncs"] += 1
+            self.counts["sync_ns"] += took
+            self.counts["stored_bytes"] += sum(map(len, frames[:fit]))
+        if fit < len(frames):
+            self.give_up(self.reason)
+        return fit
+
+    def finish_old(self) -> None:
+        """Finish the segment where it is old or large enough."""
+        segment = self._segment
+        if segment is None:
+            return
+        old = self._clock() - self._since > self._config.segment_sec
+        if old or segment.size_bytes >= self._config.segment_bytes:
+            self.finish()
+
+    def finish(self) -> None:
+        """Finish the segment."""
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            segment.finish()
+
+    def give_up(self, reason: Drop) -> None:
+        """Never touch this segment again; try no other for a while."""
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            segment.give_up()
+        self.reason = reason
+        self._retry_at = self._clock() + self._config.retry_sec
+
+
+def _reason(error: OSError) -> Drop:
+    return Drop.ENOSPC if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else Drop.EIO

@@ -1,0 +1,69 @@
+"""From a call to the payload of its frame: redacted, and without what the request before it holds.
+
+How it fits: `recorder` asks for one payload after the other, from whichever thread has the turn (never two at once),
+and says when a segment begins. What is kept between calls is bounded: the recent requests of `conversations` and the
+current group of `groups`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from golddiff.errors import RightsError
+from golddiff.record.capture import RawCall
+from golddiff.record.spool.clean import clean_call, request_of
+from golddiff.record.spool.conversations import Conversations, starts_of
+from golddiff.record.spool.frames import CALL, FIRST
+from golddiff.record.spool.groups import GroupWriter
+
+
+class Encoder:
+    """Makes the payloads of one recorder's calls.
+
+    `memory_bytes` bounds the recent requests that are kept, `window_bytes` what a reader has to keep; `secrets`
+    (secret → kind) are hidden wherever they stand.
+    """
+
+    def __init__(self, memory_bytes: int, window_bytes: int, secrets: Mapping[str, str]) -> None:
+        self._conversations = Conversations(memory_bytes)
+        self._groups = GroupWriter(window_bytes)
+        self._secrets = dict(secrets)
+        self._number = 0
+        self.counts = dict.fromkeys(["body_bytes", "scanned_bytes", "left_out_bodies"], 0)
+        """Bytes that came, bytes of requests that were scanned for secrets, bodies that could not be."""
+
+    def start_segment(self) -> None:
+        """A new segment begins: the next payload needs none before it."""
+        self._groups.start()
+
+    def payload(self, raw: RawCall) -> tuple[int, bytes]:
+        """Return (kind, payload) of the call's frame.
+
+        Raises RightsError where redaction fails; whatever is raised, the next call can be encoded.
+        """
+        try:
+            return self._payload(raw)
+        except RightsError:
+            raise
+        except Exception:  # a fault of our own, perhaps in the middle of a group: nothing may go on from it
+            self._groups.start()
+            raise
+
+    def _payload(self, raw: RawCall) -> tuple[int, bytes]:
+        left_out: list[str] = []
+        body = request_of(raw, left_out)
+        starts = starts_of(body, raw.key_id)
+        previous = self._conversations.find(body, starts)
+        self._number += 1
+        call = clean_call(raw, body, previous.scanned if previous else None, self._number, left_out, self._secrets)
+        groups = self._groups
+        if groups.is_full:
+            groups.start()
+        kind = CALL if groups.calls else FIRST
+        known = self._conversations.add(call.request, starts, previous)
+        payload = groups.add(call, known, previous)
+        counts = self.counts
+        counts["body_bytes"] += len(raw.request_body) + len(raw.response_body)
+        counts["scanned_bytes"] += call.request.scanned_bytes
+        counts["left_out_bodies"] += len(left_out)
+        return kind, payload
