@@ -29,6 +29,8 @@ _CONFIG = (
     "color.ui=false",
 )
 
+_BUFFER_BYTES = 1 << 18
+"""Read ahead of what git prints: fewer switches between the two processes."""
 _MAX_ARGUMENT_CHARS = 4096
 """Longer paths and revisions, from a damaged transcript, are not asked for (Linux's PATH_MAX)."""
 
@@ -137,6 +139,7 @@ class GitRepository:
                 stderr=stderr,
                 env=self._environment,
                 cwd=self.git_dir,
+                bufsize=_BUFFER_BYTES,
             )
             try:
                 yield process
@@ -288,9 +291,7 @@ class GitRepository:
 
     def paths(self, shas: Iterable[str]) -> set[str]:
         """Every path that one of these commits changed (for renames both names). Reads no file contents."""
-        with self.start(
-            ["diff-tree", "--stdin", "-r", "--root", "--name-only", "--no-renames", "-z"], shas
-        ) as process:
+        with self.start(["diff-tree", "--stdin", "-r", "--root", "--name-only", "--no-renames", "-z"], shas) as process:
             assert process.stdout
             names = process.stdout.read().split(b"\0")
         return {text_of(name) for name in names if name and not OBJECT_ID.fullmatch(name)}

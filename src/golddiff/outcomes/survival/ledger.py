@@ -1,0 +1,106 @@
+"""`Ledger`: every line that was ever committed, by number: where it was born, when it reached the mainline, its end.
+
+A line's number never changes; files are arrays of numbers. Lines that one hunk adds are numbered in a row and form a
+block, so what they share (commit, path, first line) is kept once: a line costs 12 bytes, whether it lives or not.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+Numbers: TypeAlias = "array[int]"
+"""Line numbers in the order of a file's lines; shared between states, so never changed in place."""
+
+NEVER = -1
+"""In place of a mainline position: not reached, not ended."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Lines by number. Positions on the mainline count its commits from 0, oldest first."""
+
+    length: Numbers = field(default_factory=lambda: array("I"))
+    """Characters of each line when it was written, without its line end; 0: it is blank."""
+    reached: Numbers = field(default_factory=lambda: array("i"))
+    """Mainline position of the commit that brought it in."""
+    ended: Numbers = field(default_factory=lambda: array("i"))
+    """Mainline position of the first commit without it."""
+    block_first: Numbers = field(default_factory=lambda: array("I"))
+    """Number of the first line of each block."""
+    block_commit: Numbers = field(default_factory=lambda: array("I"))
+    """Position in the list of commits of the one that wrote the block."""
+    block_path: Numbers = field(default_factory=lambda: array("I"))
+    """Index in `paths` of the file that it was written to."""
+    block_line: Numbers = field(default_factory=lambda: array("I"))
+    """Its first line there, from 0."""
+    paths: dict[bytes, int] = field(default_factory=dict)
+    """Every path that a line was written to, as git quotes it, numbered in order."""
+
+    def write(self, commit: int, path: bytes, line: int, lengths: Iterable[int]) -> Numbers:
+        """Number the lines that a commit adds at `line` of `path`."""
+        first = len(self.length)
+        self.length.extend(lengths)
+        count = len(self.length) - first
+        self.block_first.append(first)
+        self.block_commit.append(commit)
+        self.block_path.append(self.paths.setdefault(path, len(self.paths)))
+        self.block_line.append(line)
+        nothing = array("i", [NEVER]) * count
+        self.reached.extend(nothing)
+        self.ended.extend(nothing)
+        return array("I", range(first, first + count))
+
+    def copy(self, numbers: Numbers) -> Numbers:
+        """Number lines anew that were copied: their origin stays, their life is their own."""
+        out = array("I")
+        paths = list(self.paths)
+        for block, first, count in self.runs(numbers):
+            line = self.block_line[block] + first - self.block_first[block]
+            lengths = self.length[first : first + count]
+            out += self.write(self.block_commit[block], paths[self.block_path[block]], line, lengths)
+        return out
+
+    def runs(self, numbers: Numbers) -> Iterator[tuple[int, int, int]]:
+        """(block, first, count) of numbers that follow each other in one block."""
+        for first, count in runs(numbers):
+            while count:
+                block = self.block_of(first)
+                stop = self.block_first[block + 1] if block + 1 < len(self.block_first) else len(self.length)
+                taken = min(count, stop - first)
+                yield block, first, taken
+                first, count = first + taken, count - taken
+
+    def block_of(self, number: int) -> int:
+        """The block that a line was written in."""
+        return bisect_right(self.block_first, number) - 1
+
+    def settle(self, gone: Iterable[int], came: Iterable[int], position: int) -> None:
+        """The mainline commit at `position` no longer has the lines `gone` and has `came`; those in both stay.
+
+        A line that comes back, as merges can bring it, goes on with its life.
+        """
+        reached, ended = self.reached, self.ended
+        old, new = set(gone), set(came)
+        for number in old - new:
+            ended[number] = position
+        for number in new - old:
+            if reached[number] == NEVER:
+                reached[number] = position
+            ended[number] = NEVER
+
+
+def runs(numbers: Numbers) -> Iterator[tuple[int, int]]:
+    """(first, count) of numbers that follow each other."""
+    if not numbers:
+        return
+    first = last = numbers[0]
+    for number in numbers[1:]:
+        if number != last + 1:
+            yield first, last - first + 1
+            first = number
+        last = number
+    yield first, last - first + 1
