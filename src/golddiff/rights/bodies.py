@@ -21,6 +21,7 @@ stored before keeps it. Not covered either: letters written as JSON escapes (`\u
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from golddiff.errors import RightsError
@@ -59,6 +60,9 @@ class _Mark:
     """Redaction changed nothing here, so every byte has its place."""
 
 
+_ALL_THE_SAME = (_Mark(0, 0, True),)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scanned:
     """A body that was redacted, with what the next one of its conversation needs. Memory only: it holds the body."""
@@ -85,6 +89,9 @@ def scan_body(raw: bytes, previous: Scanned | None = None, secrets: dict[str, st
 
 
 def _scan(raw: bytes, previous: Scanned | None, secrets: dict[str, str]) -> Scanned:
+    if previous is None and len(raw) <= 2 * _CHUNK:  # nearly every short body holds nothing to hide
+        if Redactor().redact_bytes(raw) is raw and not _hold((raw,), secrets):
+            return Scanned(raw, CleanBytes(raw), _ALL_THE_SAME, secrets, len(raw))
     redactor = Redactor()
     redactor.secrets = dict(secrets)
     head = tail = 0
@@ -124,8 +131,13 @@ def _scan(raw: bytes, previous: Scanned | None, secrets: dict[str, str]) -> Scan
     return Scanned(raw, CleanBytes(clean), marks, found, end - head)
 
 
-def _hold(parts: tuple[bytes, ...], secrets: set[str]) -> bool:
-    return any(secret.encode() in part for secret in secrets for part in parts)
+def _hold(parts: tuple[bytes, ...], secrets: Iterable[str]) -> bool:
+    for secret in secrets:
+        data = secret.encode()
+        for part in parts:
+            if data in part:
+                return True
+    return False
 
 
 def _chunks(raw: bytes, start: int, end: int) -> list[tuple[int, int]]:
@@ -237,7 +249,7 @@ def _marks(
             if mark.raw > old
         ]
     merged: list[_Mark] = []
-    for mark in marks or [_Mark(0, 0, True)]:
+    for mark in marks or _ALL_THE_SAME:
         if not (merged and mark.same and merged[-1].same):
             merged.append(mark)
     return tuple(merged)

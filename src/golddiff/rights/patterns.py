@@ -114,6 +114,9 @@ class Rule:
 _TOKEN = rb"[A-Za-z0-9_-]"
 _QUOTE = rb"\\*[\"'`]"
 _ASSIGN = rb"\\*[\"'`]?\]?\s{0,4}(?::=|=>|==|[:=,>])\s{0,4}"
+_ASSIGNED = rb"[A-Za-z0-9_-]*[\\\"'`\]\s]*(?::=|=>|==|[:=,>])\s*\\*[\"'`]"
+"""What follows the name of an assigned literal, for anchors: all of it without its lengths, which would multiply the
+states of the joint search. `"prompt_tokens": 12`, in every answer of a model, is none."""
 _SEP = rb"(?:\\+[nrt]|[\s\"'`+,>|*#\\-])"
 _LAST_SEP = rb"(?:\\+[nrt]|[\s\"'`+,>|*#\\]){1,60}-?"
 
@@ -213,7 +216,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "generic-secret",
-        rb"(?i:api_?key|secret|token|credential|(?:auth|access|private|signing|encryption|account)[_-]?key)",
+        rb"(?i:api[_-]?key|secret|token|credential|(?:auth|access|private|signing|encryption|account)[_-]?key)"
+        + _ASSIGNED,
         rb"(?i:api[_-]?key|secret|token|credential|(?:auth|access|private|signing|encryption|account)[_-]?key)"
         rb"[A-Za-z0-9_-]{0,20}" + _ASSIGN + _QUOTE + rb"([^\s\"'`\\]{16,300})\\*[\"'`]",
         _token_like,
@@ -226,7 +230,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "password",
-        rb"(?i:passw|passphrase|pwd)",
+        rb"(?i:password|passwd|passphrase|pwd)" + _ASSIGNED,
         rb"(?i:password|passwd|passphrase|pwd)[A-Za-z0-9_-]{0,20}" + _ASSIGN + _QUOTE
         + rb"([^\s\"'`\\]{8,200})\\*[\"'`]",
         _password_like,

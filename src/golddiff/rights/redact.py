@@ -191,8 +191,11 @@ class Redactor:
 
     def redact_bytes(self, data: bytes) -> bytes:
         """Return `data` redacted, the same object where nothing was found; raises whatever the engine raises."""
+        seen = _anchors().Match(data)
+        if not seen:  # the usual case: no rule can match
+            return data
         rules = _rules()
-        waiting = sorted(_anchors().Match(data) or ())  # the order of the rules is their rank
+        waiting = sorted(seen)  # the order of the rules is their rank
         while waiting:
             index = waiting.pop(0)
             redacted = self._apply(rules[index], data) if index < len(rules) else self._redact_base64(data)

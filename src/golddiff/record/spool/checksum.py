@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from golddiff.errors import UsageError
 
+__all__ = ["crc32c", "extend"]
+
 try:
-    from google_crc32c import extend as _extend
+    from google_crc32c import extend
 except ModuleNotFoundError:
 
-    def _extend(crc: int, chunk: bytes) -> int:
+    def extend(crc: int, chunk: bytes) -> int:
         raise UsageError("a spool needs google-crc32c. Run: pip install 'golddiff[gateway]'")
 
 
@@ -17,4 +19,4 @@ def crc32c(data: bytes, start: int = 0) -> int:
 
     Raises UsageError where google-crc32c is not installed.
     """
-    return int(_extend(start, data))
+    return int(extend(start, data))

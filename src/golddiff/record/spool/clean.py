@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from itertools import chain
 
 import zstandard
 
@@ -64,16 +65,20 @@ def request_of(raw: RawCall, left_out: list[str]) -> bytes:
 
 
 def _facts(raw: RawCall, number: int, left_out: list[str], own: dict[str, str]) -> CallFacts:
-    texts = [raw.upstream, raw.method, raw.path, raw.asked_model or "", raw.key_id or "", *left_out]
-    for name, value in (*raw.request_headers, *raw.response_headers):
-        texts += (name, value)
+    texts = [
+        raw.upstream, raw.method, raw.path, raw.asked_model or "", raw.key_id or "", *left_out,
+        *chain.from_iterable(raw.request_headers), *chain.from_iterable(raw.response_headers),
+    ]  # fmt: skip
     for attempt in raw.attempts:
         texts += (attempt.upstream, attempt.result)
     for secret, kind in own.items():
-        texts = [text.replace(secret, f"[REDACTED:{kind}]") for text in texts]
-    clean = iter(_clean_texts(texts))
-    upstream, method, path, asked_model, key_id = (next(clean) for _ in range(5))
-    reasons = tuple(next(clean) for _ in left_out)
+        if secret in "\n".join(texts):
+            texts = [text.replace(secret, f"[REDACTED:{kind}]") for text in texts]
+    clean = _clean_texts(texts)
+    upstream, method, path, asked_model, key_id = clean[:5]
+    asked = 5 + len(left_out)
+    answered = asked + 2 * len(raw.request_headers)
+    tried = answered + 2 * len(raw.response_headers)
     return CallFacts(
         call_id=raw.call_id,
         number=number,
@@ -86,14 +91,18 @@ def _facts(raw: RawCall, number: int, left_out: list[str], own: dict[str, str]) 
         method=method,
         path=path,
         asked_model=asked_model if raw.asked_model is not None else None,
-        request_headers=tuple((next(clean), next(clean)) for _ in raw.request_headers),
-        response_headers=tuple((next(clean), next(clean)) for _ in raw.response_headers),
+        request_headers=_pairs(clean[asked:answered]),
+        response_headers=_pairs(clean[answered:tried]),
         status=raw.status,
         streamed=raw.streamed,
         ending=raw.ending,
-        attempts=tuple(Attempted(next(clean), next(clean)) for _ in raw.attempts),
-        left_out=reasons,
+        attempts=tuple([Attempted(name, result) for name, result in _pairs(clean[tried:])]),
+        left_out=tuple(clean[5:asked]),
     )
+
+
+def _pairs(texts: list[Clean]) -> tuple[tuple[Clean, Clean], ...]:
+    return tuple(zip(texts[::2], texts[1::2], strict=True))
 
 
 _harmless: dict[str, Clean] = {}
@@ -104,9 +113,10 @@ _MOST_HARMLESS = 4_096
 
 def _clean_texts(texts: list[str]) -> list[Clean]:
     known = _harmless
-    new = [text for text in texts if text not in known]
-    if not new:
+    try:
         return [known[text] for text in texts]
+    except KeyError:
+        new = [text for text in texts if text not in known]
     redacted = dict(zip(new, redact_fields(new), strict=True))
     clean = [redacted[text] if text in redacted else known[text] for text in texts]
     if len(known) > _MOST_HARMLESS:
@@ -116,7 +126,12 @@ def _clean_texts(texts: list[str]) -> list[Clean]:
 
 
 def _unpacked_or_nothing(body: bytes, headers: tuple[tuple[str, str], ...], which: str, left_out: list[str]) -> bytes:
-    encoding = next((value.strip().lower() for name, value in headers if name.lower() == "content-encoding"), "")
+    for name, value in headers:
+        if len(name) == 16 and name.lower() == "content-encoding":
+            encoding = value.strip().lower()
+            break
+    else:
+        return body
     if not body or encoding in ("", "identity"):
         return body
     unpacked = unpack(body, encoding)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from golddiff.record.spool.checksum import crc32c
+from golddiff.record.spool.checksum import crc32c, extend
 from golddiff.rights.bodies import Scanned
 from golddiff.rights.overlap import common_prefix
 
@@ -76,14 +76,18 @@ class Conversations:
         if previous is not None and id(previous) in self._kept and _goes_on(scanned, previous.scanned):
             self._drop(previous)
         recent = KeptRequest(scanned, starts)
-        if recent.size_bytes > self._limit_bytes // 2:
+        size = recent.size_bytes
+        if size > self._limit_bytes // 2:
             return recent
         self._kept[id(recent)] = recent
-        self._bytes += recent.size_bytes
+        self._bytes += size
         for start in starts:
-            bucket = self._by_start.setdefault(start, [])
-            bucket.append(recent)
-            del bucket[:-_CANDIDATES]
+            bucket = self._by_start.get(start)
+            if bucket is None:
+                self._by_start[start] = [recent]
+            else:
+                bucket.append(recent)
+                del bucket[:-_CANDIDATES]
         while self._bytes > self._limit_bytes:
             self._drop(next(iter(self._kept.values())))
         return recent
@@ -103,11 +107,12 @@ def starts_of(body: bytes, key: str | None) -> list[tuple[int, int]]:
     """Return (length, CRC32C) of the starts of `body` that are indexed, for requests of one key."""
     starts = []
     at = 0
+    size = len(body)
     crc = crc32c((key or "").encode())
     for level in _LEVELS:
-        if level > len(body):
+        if level > size:
             break
-        crc = crc32c(body[at:level], crc)
+        crc = extend(crc, body[at:level])
         at = level
         starts.append((level, crc))
     return starts
