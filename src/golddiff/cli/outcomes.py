@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from golddiff.cli.app import Workspace, console, emit_json, json_option, output, workspace_option
 from golddiff.errors import InputError
+from golddiff.outcomes.later import FOLLOW_UP
 from golddiff.outcomes.run import Summary, compute, parse_kinds
 from golddiff.outcomes.without_git import settle_without_git
 from golddiff.record.signals.inbox import Inbox
@@ -33,9 +35,17 @@ _STYLES = {"accepted": "green", "revised": "yellow", "rejected": "red", "abandon
     metavar="KINDS",
     help="Kinds of evidence to leave out, separated by commas: content, files, base, time, command, trailer, notes.",
 )
+@click.option(
+    "--follow-up",
+    type=click.FloatRange(min=0),
+    default=FOLLOW_UP / timedelta(days=1),
+    show_default=True,
+    metavar="DAYS",
+    help="What a person changes of a session's lines this long after its last commit counts as a revision; 0: nothing.",
+)
 @workspace_option
 @json_option
-def command(repo: Path, ignore_evidence: str | None, workspace: Workspace, as_json: bool) -> None:
+def command(repo: Path, ignore_evidence: str | None, follow_up: float, workspace: Workspace, as_json: bool) -> None:
     """Link imported sessions to commits and say what was kept of each.
 
     Only reads the repository, and runs nothing of it. Sessions that belong to other repositories are left alone.
@@ -49,7 +59,13 @@ def command(repo: Path, ignore_evidence: str | None, workspace: Workspace, as_js
     ignore = parse_kinds(ignore_evidence)
     with Store.open(workspace) as store, console.status("reading history") as status:
         Inbox(Path(workspace)).take(store)  # what users and products said since
-        summary = compute(store, repo, ignore=ignore, progress=lambda text: status.update(text))
+        summary = compute(
+            store,
+            repo,
+            ignore=ignore,
+            progress=lambda text: status.update(text),
+            follow_up=timedelta(days=follow_up),
+        )
         settle_without_git(store)
         starts = {session.id: session for session in store.sessions()}
     if not starts:
@@ -123,6 +139,14 @@ def _print_coverage(summary: Summary, *, to_console: bool) -> None:
         f"unknown: {states['unknown']} of {total} ({summary.unknown_share:.0%})"
         + (f", of which {silent} changed no file that the transcript shows." if silent else ".")
     )
+    if summary.checked or summary.blanked:
+        blanked = f"; {summary.blanked} blanked, since redaction changed lines that they must match"
+        target.print(
+            f"{summary.checked} gold diff(s), each applied to its base" + (blanked if summary.blanked else "") + "."
+        )
+    if summary.excluded:
+        counted = ", ".join(f"{count} × {kind}" for kind, count in summary.excluded.most_common())
+        target.print(f"files of sessions whose lines do not count: {counted}.")
     if summary.elsewhere:
         target.print(f"{len(summary.elsewhere)} session(s) left alone, since nothing shows that they belong here:")
         for reason, count in Counter(_general(reason) for reason in summary.elsewhere.values()).most_common():

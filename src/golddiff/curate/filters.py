@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from golddiff.curate.config import CurateConfig
-from golddiff.git import CommitFacts, FileChange
+from golddiff.git import CommitFacts, FileChange, machine_made
 
 _SHORTEST_SUBJECT = 8
 """Characters; below it a subject ("wip", "fix", "typo") tells the student nothing about the change."""
@@ -44,24 +44,8 @@ _SIGNATURE = re.compile(r"(?im)^[ \t>*-]*([a-z][a-z-]*):[ \t]*(\S.*)$")
 """A trailer anywhere in the message: a squash merge leaves those of its commits in the middle."""
 _AGENT_LINE = re.compile(r"(?im)^.*(?:generated (?:with|by)|written by|🤖).*$")
 
-_VENDORED = re.compile(
-    r"(?i)(?:^|/)(?:vendor|vendored|_vendor|third[_-]?party|node_modules|bower_components|site-packages|external|"
-    r"dist|build|out|target|__snapshots__|\.yarn|\.venv)/"
-)
-_GENERATED = re.compile(
-    r"(?i)(?:^|/)(?:generated|gen|autogen)/|[._-]generated\.|\.gen\.|\.g\.dart$|_pb2(?:_grpc)?\.pyi?$|\.pb\.(?:go|cc|h)$|"
-    r"\.min\.(?:js|css)$|\.bundle\.js$|\.map$|\.snap$|zz_generated|mock_[^/]*\.go$|\.designer\.cs$|_string\.go$"
-)
-_LOCK = re.compile(
-    r"(?i)(?:^|/)(?:package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?|poetry\.lock|pdm\.lock|"
-    r"uv\.lock|pipfile\.lock|cargo\.lock|composer\.lock|gemfile\.lock|go\.sum|flake\.lock|mix\.lock|[^/]*\.lock)$"
-)
 _DATA = re.compile(
     r"(?i)\.(?:svg|csv|tsv|ipynb|jsonl|ndjson|po|pot|geojson|xml|plist|pem|crt|pdf|png|jpe?g|gif|ico|woff2?|lockb|parquet|sql)$"
-)
-_GENERATED_MARK = re.compile(
-    rb"(?i)code generated .{0,80}do not edit|@generated|this file (?:is|was) (?:auto-?)?generated|"
-    rb"do not edit (?:this file|by hand|manually)"
 )
 
 
@@ -91,14 +75,10 @@ def unfit_size(files: Sequence[FileChange], config: CurateConfig) -> str | None:
 
 def unfit_path(path: str) -> str | None:
     """Why no file of this name makes rows."""
-    for pattern, reason in (
-        (_LOCK, "lock file"),
-        (_VENDORED, "vendored or built"),
-        (_GENERATED, "generated"),
-        (_DATA, "data"),
-    ):
-        if pattern.search(path):
-            return reason
+    if made := machine_made.by_name(path):
+        return made
+    if _DATA.search(path):
+        return "data"
     if (
         PurePosixPath(path)
         .name.lower()
@@ -132,8 +112,8 @@ def unfit_content(data: bytes | None, config: CurateConfig) -> str | None:
         return "too large"
     if b"\0" in data:
         return "binary"
-    if _GENERATED_MARK.search(data[:2_000]):
-        return "generated"
+    if made := machine_made.by_mark(data):
+        return made
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:

@@ -1,29 +1,36 @@
-"""The gold diff: base → finally accepted state, limited to what the session is responsible for; and line fates.
+"""The gold diff: base → finally accepted state, limited to what the session is responsible for.
 
 Of the linked commits one line of history is taken: those on the default branch if there are any, else the most
 certain one with its relatives. The base is the parent of the oldest of them, the accepted state of each file is what
-the newest of them that changed it left. The difference of the two is cut into blocks, and a block is the session's if
+the newest of them that changed it left, or of the commits that reverted, restored or corrected them (`later`). The
+difference of the two is cut into blocks, and a block is the session's if
 at least half of its significant lines are lines that the session wrote (exactly, or revised from one that is no longer
 there), or, where nothing was added, removed. Blocks of punctuation next to one of the session's belong to it; of a
-pure insertion only the runs that are the session's. Everything else is the user's own and left out.
+pure insertion only the runs that are the session's. Lines that a formatter broke or joined are still the session's,
+and so are those that were moved to another file before the commit (`moved`). Everything else is the user's own and
+left out.
 
 Every file's patch is applied to its base here and must give the intended text; where it does not, it is left out and
-the reason kept. Left out as well: binary files, links, submodules, and files whose bytes are not UTF-8.
+the reason kept. Left out as well: binary files, links, submodules, and files whose bytes are not UTF-8. Lock files,
+vendored and generated files are no one's writing: they are in no gold diff and their lines are not counted at all.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from golddiff import patch
-from golddiff.git import GitRepository
-from golddiff.outcomes.history import History
-from golddiff.outcomes.lines import SIMILAR, key, significant, similarity
+from golddiff.git import GitRepository, machine_made
+from golddiff.outcomes.history import History, line_hash
+from golddiff.outcomes.later import FOLLOW_UP, Step, later_steps, undone
+from golddiff.outcomes.lines import SIMILAR, bare, key, significant, similarity, tells
 from golddiff.outcomes.link import Candidate
+from golddiff.outcomes.moved import Moved, find_moved
 from golddiff.outcomes.replay import Replay
-from golddiff.types import LineFate
 
 RESPONSIBLE = 0.5
 """Share of a block's lines that must be the session's: the larger part decides whose change it is."""
@@ -43,6 +50,8 @@ class FileGold:
     """One file of the gold diff."""
 
     path: str
+    first: str
+    """Its name at the base."""
     base: str | None
     gold: str | None
     """Base with only the session's blocks applied."""
@@ -61,26 +70,24 @@ class Gold:
     files: dict[str, FileGold] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     """Path → why it is not in the gold diff."""
+    excluded: dict[str, str] = field(default_factory=dict)
+    """Path → why none of its lines count: `lock file`, `vendored or built`, `generated`."""
     accepted: dict[str, str | None] = field(default_factory=dict)
     """Accepted text of every path that the linked commits changed, under each name it had."""
+    moved: dict[str, Moved] = field(default_factory=dict)
+    """Path that the session wrote to → lines of it that were accepted elsewhere."""
+    steps: list[Step] = field(default_factory=list)
+    """What happened to the linked commits afterwards."""
+
+    @property
+    def undone(self) -> dict[str, str]:
+        """Linked commits that were reverted and not restored, with the commit that did it."""
+        return undone(self.steps)
 
     @property
     def diff(self) -> str:
         """The whole gold diff."""
         return "".join(self.files[path].diff for path in sorted(self.files))
-
-
-@dataclass(frozen=True, slots=True)
-class LineOutcome:
-    """What became of one line that the session wrote."""
-
-    path: str
-    number: int
-    """Line in the session's final state of the file, from 1; 0 where that is unknown."""
-    text: str
-    origin: int
-    fate: LineFate
-    reason: str | None
 
 
 def one_line_of_history(links: Sequence[Candidate], history: History) -> tuple[Candidate, ...]:
@@ -100,9 +107,20 @@ def one_line_of_history(links: Sequence[Candidate], history: History) -> tuple[C
     return tuple(sorted(chosen, key=lambda item: -history.position[item.sha]))
 
 
-def find_gold(git: GitRepository, history: History, links: Sequence[Candidate], replay: Replay) -> Gold:
-    """Cut the gold diff out of the linked commits."""
-    gold = Gold(commits=one_line_of_history(links, history))
+def find_gold(
+    git: GitRepository,
+    history: History,
+    links: Sequence[Candidate],
+    replay: Replay,
+    taken: AbstractSet[str] = frozenset(),
+    follow_up: timedelta = FOLLOW_UP,
+) -> Gold:
+    """Cut the gold diff out of the linked commits.
+
+    `taken` are commits that other sessions are linked to; a person's changes of the session's lines within `follow_up`
+    after the last linked commit belong to the accepted state.
+    """
+    gold = Gold(commits=one_line_of_history(links, history), excluded=excluded_files(replay))
     if not gold.commits:
         return gold
     oldest = history.commits[gold.commits[0].sha]
@@ -112,29 +130,95 @@ def find_gold(git: GitRepository, history: History, links: Sequence[Candidate], 
     for write in replay.writes:
         wrote[write.path] += [found for found in map(key, write.added) if significant(found)]
         removed[write.path].update(found for found in map(key, write.removed) if significant(found))
+    hashes = {path: set(map(line_hash, lines)) for path, lines in wrote.items()}
+    gold.steps = later_steps(history, gold.commits, hashes, taken, follow_up)
+    changed = _changed_files(git, history, gold)
+    gold.moved = _find_moved(wrote, changed, gold.accepted)
+    for file in changed:
+        names = {file.path, file.first}
+        mine = [line for name in names for line in wrote.get(name, ())]
+        for found in gold.moved.values():
+            if file.path in found.to:
+                mine += list(found.lines)
+        gone = {line for name in names for line in removed.get(name, ())}
+        if mine or gone:
+            _cut(gold, file, mine, gone)
+    return gold
+
+
+def excluded_files(replay: Replay) -> dict[str, str]:
+    """Files of a session that machines write, with the kind: their lines are no one's."""
+    found = {}
+    for path, state in replay.files.items():
+        why = machine_made.by_name(path) or machine_made.by_mark((state.text or "").encode("utf-8", "surrogatepass"))
+        if why:
+            found[path] = why
+    return found
+
+
+@dataclass(slots=True)
+class _Changed:
+    """One file between the base and the accepted state."""
+
+    path: str
+    first: str
+    """Its name at the base."""
+    base: str | None
+    accepted: str | None
+
+
+def _changed_files(git: GitRepository, history: History, gold: Gold) -> list[_Changed]:
+    """Files that the linked commits and the steps after them changed; those that cannot be read are left out."""
+    only: dict[str, AbstractSet[str] | None] = {}
+    for step in gold.steps:
+        only[step.sha] = step.paths if step.kind == "fixed" else None
+    only |= {candidate.sha: None for candidate in gold.commits}
     ends: dict[str, tuple[str, str, str]] = {}
     """Path now → (path at base, last blob, mode)."""
-    for candidate in gold.commits:
-        for file in history.commits[candidate.sha].files:
+    for sha in sorted(only, key=lambda sha: -history.position[sha]):
+        paths = only[sha]
+        for file in history.commits[sha].files:
             change = file.change
+            if paths is not None and change.path not in paths:
+                continue
             first = ends.pop(change.old_path, (change.old_path, "", ""))[0] if change.status == "R" else None
             at_base = first or ends.get(change.path, (change.path, "", ""))[0]
             ends[change.path] = (at_base, change.new_blob, change.mode)
     bases = git.files_at(gold.base, [first for first, _, _ in ends.values()]) if gold.base else {}
+    found = []
     for path, (first, blob, mode) in ends.items():
-        names = {path, first}
         base = _text(git, bases.get(first))
         accepted = _text(git, blob if blob.strip("0") else None)
         if isinstance(base, _Unreadable) or isinstance(accepted, _Unreadable) or mode in ("120000", "160000"):
             gold.left_out[path] = "a link or submodule" if mode in ("120000", "160000") else "not UTF-8 text"
             continue
-        gold.accepted.update(dict.fromkeys(names, accepted))
-        mine = [line for name in names for line in wrote.get(name, ())]
-        gone = {line for name in names for line in removed.get(name, ())}
-        if not mine and not gone:
+        head = (accepted if accepted is not None else base or "").encode("utf-8", "surrogatepass")
+        if why := gold.excluded.get(path) or machine_made.by_name(path) or machine_made.by_mark(head):
+            gold.excluded |= {path: why, first: why}
             continue
-        _cut(gold, path, first, base, accepted, mine, gone)
-    return gold
+        gold.accepted.update(dict.fromkeys((path, first), accepted))
+        found.append(_Changed(path, first, base, accepted))
+    return found
+
+
+def _find_moved(
+    wrote: Mapping[str, Sequence[str]], changed: Sequence[_Changed], accepted: Mapping[str, str | None]
+) -> dict[str, Moved]:
+    """Lines of the session that its own file lacks in the accepted state and that another one has as new lines."""
+    missing: dict[str, list[str]] = {}
+    for path, lines in wrote.items():
+        there = set(map(key, patch.split(accepted.get(path) or "")))
+        if lost := [line for line in dict.fromkeys(lines) if line not in there]:
+            missing[path] = lost
+    if not missing:
+        return {}
+    added = {}
+    for file in changed:
+        old, new = patch.split(file.base or ""), patch.split(file.accepted or "")
+        own = set(wrote.get(file.path, ())) | set(wrote.get(file.first, ()))
+        lines = [key(line) for _, _, j1, j2 in patch.blocks(old, new) for line in new[j1:j2]]
+        added[file.path] = [line for line in lines if significant(line) and line not in own]
+    return find_moved(missing, added)
 
 
 class _Unreadable:
@@ -153,14 +237,13 @@ def _text(git: GitRepository, blob: str | None) -> str | _Unreadable | None:
         return _Unreadable()
 
 
-def _cut(
-    gold: Gold, path: str, first: str, base: str | None, accepted: str | None, mine: list[str], gone: set[str]
-) -> None:
+def _cut(gold: Gold, file: _Changed, mine: list[str], gone: set[str]) -> None:
     """Keep the session's blocks of one file."""
+    path, first, base, accepted = file.path, file.first, file.base, file.accepted
     old, new = patch.split(base or ""), patch.split(accepted or "")
     chosen = responsible(old, new, mine, gone)
     if not chosen:
-        gold.left_out[path] = "no part of its change is the session's"
+        gold.left_out[path] = "no part of its change is the session's" if base != accepted else "nothing of it is left"
         return
     out: list[str] = []
     at = 0
@@ -180,7 +263,7 @@ def _cut(
     if not diff or not applies(diff, {first: base, **({path: None} if first != path else {})}, {path: text}):
         gold.left_out[path] = "its patch does not apply to the base"
         return
-    gold.files[path] = FileGold(path, base, text, accepted, diff)
+    gold.files[path] = FileGold(path, first, base, text, accepted, diff)
 
 
 def applies(diff: str, base: dict[str, str | None], expected: dict[str, str | None]) -> bool:
@@ -200,6 +283,7 @@ def applies(diff: str, base: dict[str, str | None], expected: dict[str, str | No
 def responsible(old: Sequence[str], new: Sequence[str], mine: Sequence[str], gone: set[str]) -> list[Block]:
     """Blocks of the change from `old` to `new` that are the session's. Lines of `mine` and `gone` are keys."""
     own = set(mine)
+    text = bare(mine)
     accepted = set(map(key, new))
     unmatched = [line for line in dict.fromkeys(mine) if line not in accepted][:_MOST_UNMATCHED]
     chosen: list[Block] = []
@@ -208,7 +292,9 @@ def responsible(old: Sequence[str], new: Sequence[str], mine: Sequence[str], gon
         i1, i2, j1, j2 = block
         added = [key(line) for line in new[j1:j2]]
         dropped = [found for found in map(key, old[i1:i2]) if significant(found)]
-        hits = [line in own or _revised(line, unmatched) for line in added if significant(line)]
+        telling = [line for line in added if significant(line)]
+        hits = _with_reformatted([line in own for line in telling], telling, text)
+        hits = [hit or _revised(line, unmatched) for hit, line in zip(hits, telling, strict=True)]
         if not hits:
             share = sum(line in gone for line in dropped) / len(dropped) if dropped else 0.0
             if share >= RESPONSIBLE:
@@ -230,6 +316,20 @@ def _revised(line: str, unmatched: Sequence[str]) -> bool:
     return any(similarity(line, other) >= SIMILAR for other in unmatched)
 
 
+def _with_reformatted(hits: list[bool], lines: list[str], text: str) -> list[bool]:
+    """The hits, and runs of other lines that `text` (bare) holds when they are joined: a formatter broke its lines."""
+    found = list(hits)
+    start = 0
+    for index in range(len(lines) + 1):
+        if index < len(lines) and not hits[index]:
+            continue
+        run = lines[start:index]
+        if run and tells(run) and bare(run).rstrip(",;") in text:
+            found[start:index] = [True] * len(run)
+        start = index + 1
+    return found
+
+
 def _runs(block: Block, added: list[str], hits: list[bool]) -> list[Block]:
     """Runs of the session's lines in an insertion that is not all its own, with the punctuation in and after them."""
     i1, _, j1, _ = block
@@ -246,65 +346,3 @@ def _runs(block: Block, added: list[str], hits: list[bool]) -> list[Block]:
     if start is not None:
         runs.append((i1, i1, j1 + start, j1 + len(added)))
     return runs
-
-
-# ------------------------------------------------------------------------------------------------------ line fates
-
-
-def line_fates(replay: Replay, gold: Gold) -> list[LineOutcome]:
-    """What became of every non-blank line that the session wrote and that is in its final state."""
-    out: list[LineOutcome] = []
-    for path, state in replay.files.items():
-        if state.known and state.lines is not None:
-            written = [index for index, origin in enumerate(state.origins) if origin >= 0 and key(state.lines[index])]
-            if not written:
-                continue
-            fates, reason = _compare(state.lines, written, path, gold)
-            out += [
-                LineOutcome(path, index + 1, state.lines[index], state.origins[index], fates[index], reason)
-                for index in written
-            ]
-        elif not state.known:
-            lines = [(text, origin) for text, origin in replay.fragments.get(path, ()) if key(text)]
-            texts = [text for text, _ in lines]
-            fates, reason = _compare(texts, list(range(len(texts))), path, gold)
-            out += [
-                LineOutcome(path, 0, text, origin, fates[index], reason) for index, (text, origin) in enumerate(lines)
-            ]
-    return out
-
-
-def _compare(lines: Sequence[str], written: list[int], path: str, gold: Gold) -> tuple[dict[int, LineFate], str | None]:
-    if path not in gold.accepted:
-        reason = gold.left_out.get(path, "the file is in no linked commit")
-        return dict.fromkeys(written, LineFate.DROPPED), reason
-    accepted = gold.accepted[path]
-    if accepted is None:
-        return dict.fromkeys(written, LineFate.DROPPED), "the file was deleted"
-    ours = [key(line) for line in lines]
-    theirs = [key(line) for line in patch.split(accepted)]
-    fates = dict.fromkeys(written, LineFate.KEPT)
-    mine = set(written)
-    spare: dict[str, int] = defaultdict(int)
-    changed: list[tuple[list[int], list[str]]] = []
-    for i1, i2, j1, j2 in patch.blocks(ours, theirs):
-        changed.append(([index for index in range(i1, i2) if index in mine], theirs[j1:j2]))
-        for line in theirs[j1:j2]:
-            spare[line] += 1
-    for indices, candidates in changed:
-        left = []
-        for index in indices:
-            if significant(ours[index]) and spare[ours[index]] > 0:  # moved
-                spare[ours[index]] -= 1
-            else:
-                left.append(index)
-        open_lines = [line for line in candidates if significant(line)]
-        for index in left:
-            fates[index] = LineFate.DROPPED
-            if not significant(ours[index]) or len(left) * len(open_lines) > _MAX_PAIRS:
-                continue
-            best = max(open_lines, key=lambda line: similarity(ours[index], line), default="")
-            if best and similarity(ours[index], best) >= SIMILAR:
-                open_lines.remove(best)
-                fates[index] = LineFate.REVISED
-    return fates, None

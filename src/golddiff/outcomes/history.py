@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from golddiff.git import CommitFacts, FileChange, GitRepository
-from golddiff.outcomes.lines import key, significant
+from golddiff.outcomes.lines import fingerprint, key, significant
 
 MAX_LINES = 20_000
 """Added lines of one file in one commit beyond which the file is not indexed."""
@@ -29,8 +29,9 @@ SKEW = timedelta(minutes=2)
 _IGNORED_REFS = ("refs/stash", "refs/notes/")
 
 
-line_hash = hash
-"""Hash of a key: equal for equal keys within this process only, 64 bits."""
+def line_hash(line_key: str) -> int:
+    """Hash of a key, the same where only quotes and the last comma differ; within this process only, 64 bits."""
+    return hash(fingerprint(line_key))
 
 
 @dataclass(slots=True)
@@ -73,6 +74,8 @@ class History:
     by_removed: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     by_blob: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Commits whose change results in this blob."""
+    by_path: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Commits that change a path, under its old and its new name; newest first."""
     last_commit_at: datetime | None = None
     cut_off_at: datetime | None = None
     """Where the history begins in the middle, as in a shallow clone: nothing is known of what came before."""
@@ -160,6 +163,8 @@ def read_history(
                 history.by_removed[line].append(sha)
             for file in files:
                 history.by_blob[file.change.new_blob].append(sha)
+                for path in {file.change.path, file.change.old_path}:
+                    history.by_path[path].append(sha)
     return history
 
 

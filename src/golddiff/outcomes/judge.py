@@ -1,8 +1,9 @@
 """From links and line fates to the three tables of ARCHITECTURE.md: session, attempt, hunk.
 
-A session is judged only on what can be seen. Linked: accepted if nearly all its lines are there, else revised. Not
-linked, although its lines are rare enough to be found and the history goes on long enough: rejected if something says
-so (the work was thrown away, refused or interrupted), else abandoned. Everything else is unknown, with the reason.
+A session is judged only on what can be seen. Linked: accepted if nearly all its lines are there, else revised; rejected
+if every commit that held it was reverted and not restored. Not linked, although its lines are rare enough to be found
+and the history goes on long enough: rejected if something says so (the work was thrown away, refused or interrupted),
+else abandoned. Everything else is unknown, with the reason.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from golddiff.outcomes.gold import Gold, LineOutcome
+from golddiff.outcomes.fates import LineOutcome
+from golddiff.outcomes.gold import Gold
 from golddiff.outcomes.lines import key, significant
 from golddiff.outcomes.link import Candidate
 from golddiff.outcomes.replay import AttemptState, Replay, State
@@ -66,6 +68,10 @@ def judge_session(
         where = "" if any(c.on_default_branch for c in gold.commits) else ", only on a branch that is not the default"
         held = "1 commit" if len(gold.commits) == 1 else f"{len(gold.commits)} commits"
         said = f"{kept} of {total} lines kept in {held}{where}" if total else f"linked to {held}{where}"
+        if undone := gold.undone:
+            notes = [*(f"commit {sha[:10]} was reverted by {by[:10]}" for sha, by in undone.items()), *notes]
+            if all(candidate.sha in undone for candidate in gold.commits):
+                return Judgement(SessionState.REJECTED, confidence, tuple(notes))
         by_hand = sum(attempt.revised_lines for attempt in replay.attempts[:-1])  # after the last one, git tells
         if total == 0 or kept >= ACCEPTED_SHARE * total:
             if by_hand > (1 - ACCEPTED_SHARE) * (total + by_hand):

@@ -1,7 +1,8 @@
 """When two lines count as the same, and when a line says anything at all.
 
 Lines are compared without any white space, so re-indenting, reformatting inside a line and line ends do not end a
-line's life. A line without a letter or digit (`}`, `);`) is nobody's: it is carried along but proves nothing.
+line's life; where a formatter broke or joined lines, or changed quotes, `bare` and `fingerprint` see through it.
+A line without a letter or digit (`}`, `);`) is nobody's: it is carried along but proves nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from difflib import SequenceMatcher
 from posixpath import commonprefix
 
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
+_TRAILING_COMMA = re.compile(r",(?=[)\]}])")
+_TELLING_CHARS = 20
+"""Letters and digits: the least that git takes for moved text (git-diff, `--color-moved=blocks`)."""
 
 SIMILAR = 0.6
 """Lines at least this alike (difflib ratio of their keys) are one line that was revised: git's own rename default
@@ -26,6 +30,24 @@ square of it (minutes for a minified file that is one line), and a change in one
 def key(line: str) -> str:
     """The line without white space: equal keys are the same line."""
     return "".join(line.split())
+
+
+def fingerprint(line_key: str) -> str:
+    """The key with one kind of quote and without the mark that it ends with: what formatters change of a whole line."""
+    return line_key.replace("'", '"').rstrip(",;")
+
+
+def bare(line_keys: Iterable[str]) -> str:
+    """Keys in one piece, with one kind of quote and without commas before a closing bracket.
+
+    Equal before and after a formatter that breaks and joins lines.
+    """
+    return _TRAILING_COMMA.sub("", "".join(line_keys).replace("'", '"'))
+
+
+def tells(line_keys: Iterable[str]) -> bool:
+    """Whether lines found in another place, or broken otherwise, are enough to say that they are the same ones."""
+    return sum(character.isalnum() for line_key in line_keys for character in line_key) >= _TELLING_CHARS
 
 
 def significant(line_key: str) -> bool:

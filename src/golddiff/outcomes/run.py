@@ -10,9 +10,10 @@ the reason.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -22,8 +23,10 @@ from golddiff.errors import UsageError
 from golddiff.git import GitRepository
 from golddiff.outcomes.analyse import Analysed, Analysis, Progress, analyse
 from golddiff.outcomes.evidence import KINDS
-from golddiff.outcomes.gold import Gold, find_gold, line_fates
+from golddiff.outcomes.fates import line_fates
+from golddiff.outcomes.gold import Gold, excluded_files, find_gold
 from golddiff.outcomes.judge import hunk_fates, judge_attempts, judge_session
+from golddiff.outcomes.later import FOLLOW_UP
 from golddiff.outcomes.link import Candidate
 from golddiff.outcomes.replay import AttemptState, Replay, State
 from golddiff.outcomes.told import gold_of, judge_pull_requests, last_verdict, load_events, weigh
@@ -48,7 +51,7 @@ from golddiff.types import (
     derive_id,
 )
 
-METHOD = "golddiff-content-link/2"
+METHOD = "golddiff-content-link/3"
 _ABSENT_TEXT = State(True, None)
 
 
@@ -62,6 +65,12 @@ class Summary:
     """Sessions left alone because they belong to another repository, with the reason."""
     writers: set[str] = field(default_factory=set)
     """Sessions that changed a file as far as their transcript shows."""
+    checked: int = 0
+    """Gold diffs that are not empty: each was applied to its base."""
+    blanked: int = 0
+    """Gold diffs that no longer applied after redaction, and were blanked."""
+    excluded: Counter[str] = field(default_factory=Counter)
+    """Files of sessions whose lines do not count, by kind: `lock file`, `vendored or built`, `generated`."""
 
     @property
     def states(self) -> Counter[str]:
@@ -89,11 +98,13 @@ def compute(
     ignore: AbstractSet[str] = frozenset(),
     sessions: Iterable[str] | None = None,
     progress: Progress | None = None,
+    follow_up: timedelta = FOLLOW_UP,
 ) -> Summary:
     """Decide what was kept of every session that belongs to the repository at `path`, and store it.
 
-    `ignore` leaves kinds of evidence out; `sessions` limits the run to these ids. Raises InputError where `path` is in
-    no readable git repository.
+    `ignore` leaves kinds of evidence out; `sessions` limits the run to these ids. What a person changes of a session's
+    lines within `follow_up` after its last commit is part of the outcome. Raises InputError where `path` is in no
+    readable git repository.
     """
     chosen = set(sessions) if sessions is not None else None
     with GitRepository.open(path) as git:
@@ -108,10 +119,19 @@ def compute(
         with store.transaction():
             repository = remember_repository(store, git)
             summary = Summary(repository, elsewhere=analysis.elsewhere)
+            links = {
+                found.session.id: [candidate for candidate in found.candidates if candidate.linked]
+                for found in analysis.sessions
+            }
             for index, found in enumerate(analysis.sessions):
                 if progress:
                     progress(f"judging session {index + 1} of {len(analysis.sessions)}")
-                summary.outcomes.append(_settle(store, git, repository, analysis, found, book))
+                gold = find_gold(
+                    git, analysis.history, links[found.session.id], found.replay, _of_others(links, found), follow_up
+                )
+                outcome = _settle(store, git, summary, analysis, found, book, gold)
+                summary.outcomes.append(outcome)
+                summary.excluded.update(gold.excluded.values())
                 if found.replay.writes:
                     summary.writers.add(found.session.id)
             for session_id in analysis.elsewhere:
@@ -121,15 +141,26 @@ def compute(
     return summary
 
 
+def _of_others(links: Mapping[str, Iterable[Candidate]], found: Analysed) -> set[str]:
+    """Commits that other sessions are linked to."""
+    return {link.sha for session_id, theirs in links.items() if session_id != found.session.id for link in theirs}
+
+
 def _settle(
-    store: Store, git: GitRepository, repository: Repository, analysis: Analysis, found: Analysed, book: SignalBook
+    store: Store,
+    git: GitRepository,
+    summary: Summary,
+    analysis: Analysis,
+    found: Analysed,
+    book: SignalBook,
+    gold: Gold,
 ) -> Outcome:
-    history, session = analysis.history, found.session
+    history, session, repository = analysis.history, found.session, summary.repository
     links = [candidate for candidate in found.candidates if candidate.linked]
-    gold = find_gold(git, history, links, found.replay)
     said = last_verdict(book.of(session.id))
     if said is not None and said.kind != "reject" and not links:
         gold = gold_of(said, found.replay, session.base_commit)
+        gold.excluded = excluded_files(found.replay)
     lines = line_fates(found.replay, gold)
     cut = history.cut_off_at
     verdict = judge_session(
@@ -143,20 +174,26 @@ def _settle(
         whole=cut is None or (session.started_at is not None and session.started_at > cut),
     )
     pull_request = judge_pull_requests(session, book.pull_requests, git.remotes(), links, history)
+    if gold.undone and verdict.state is SessionState.REJECTED:  # a revert is later than the merge that it takes back
+        pull_request = None
     verdict = weigh(verdict, said, pull_request)
     if verdict.state is SessionState.UNKNOWN:
         lines = []  # nothing is said of any line; where nothing was linked but the state is known, all were dropped
     reasons = list(verdict.reasons)
     clean = redact_text(gold.diff)
-    if clean != gold.diff and not _still_applies(clean, gold):
+    if not _applies(clean, gold):
         clean = redact_text("")
         reasons.append("gold diff blanked: redaction changed lines that it must match")
+    summary.checked += bool(clean)
+    summary.blanked += bool(gold.files) and not clean
     reasons += [f"not in the gold diff: {path}: {why}" for path, why in gold.left_out.items()]
+    reasons += [f"not counted: {path}: {why}" for path, why in gold.excluded.items()]
+    reasons += [f"commit {step.sha[:10]} corrected it by hand" for step in gold.steps if step.kind == "fixed"]
     commits = [_store_commit(store, repository, analysis, candidate) for candidate in links]
     if verdict.state in (SessionState.REJECTED, SessionState.ABANDONED) and not links:
         lines = []
     counts = Counter(line.fate for line in lines)
-    written = written_lines(found.replay)
+    written = written_lines(found.replay, gold.excluded)
     dropped = counts[LineFate.DROPPED]
     if verdict.state in (SessionState.REJECTED, SessionState.ABANDONED):
         dropped = written - counts[LineFate.KEPT] - counts[LineFate.REVISED]
@@ -184,27 +221,37 @@ def _settle(
     return outcome
 
 
-def _still_applies(clean: str, gold: Gold) -> bool:
-    """Whether a redacted gold diff still fits its base (it may give other text: redacted lines)."""
+def _applies(clean: str, gold: Gold) -> bool:
+    """Whether a gold diff, as it will be stored, fits its base (redacted lines may give other text)."""
+    bases = {file.path: file.base for file in gold.files.values()} | {
+        file.first: file.base for file in gold.files.values()
+    }
+    renamed = {file.path for file in gold.files.values() if file.first != file.path}
     try:
         for parsed in patch.parse(clean):
             path = parsed.new_path or parsed.old_path or ""
-            base = gold.files[path].base if path in gold.files else None
-            patch.apply(parsed, base)
+            if path not in bases:
+                return False
+            patch.apply(parsed, None if path in renamed else bases[path])
     except patch.PatchError:
         return False
     return True
 
 
-def written_lines(replay: Replay) -> int:
-    """Non-blank lines of the session in its final state."""
+def written_lines(replay: Replay, excluded: Container[str] = ()) -> int:
+    """Non-blank lines of the session in its final state, without those of `excluded` files."""
     in_states = sum(
         origin >= 0 and bool(line.strip())
-        for state in replay.files.values()
-        if state.lines is not None
+        for path, state in replay.files.items()
+        if state.lines is not None and path not in excluded
         for line, origin in zip(state.lines, state.origins, strict=True)
     )
-    loose = (line for path, lines in replay.fragments.items() if not replay.files[path].known for line, _ in lines)
+    loose = (
+        line
+        for path, lines in replay.fragments.items()
+        if not replay.files[path].known and path not in excluded
+        for line, _ in lines
+    )
     return in_states + sum(bool(line.strip()) for line in loose)
 
 

@@ -178,4 +178,4 @@ def _add(gold: Gold, path: str, before: str | None, after: str | None) -> None:
     gold.accepted[path] = after
     diff = patch.render(path, before, after)
     if diff and applies(diff, {path: before}, {path: after}):
-        gold.files[path] = FileGold(path, before, after, after, diff)
+        gold.files[path] = FileGold(path, path, before, after, after, diff)

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from golddiff.outcomes.analyse import Analysed
-from golddiff.outcomes.gold import Gold, line_fates
+from golddiff.outcomes.fates import line_fates
+from golddiff.outcomes.gold import Gold
 from golddiff.outcomes.judge import Judgement, hunk_fates
 from golddiff.outcomes.place import Placement
 from golddiff.outcomes.replay import replay

@@ -1,0 +1,53 @@
+"""Lines of a session that were accepted in another file than it wrote them to: renamed before the commit, or moved.
+
+A run of its lines counts as moved where the session's own file no longer holds them and another file of the linked
+commits has them as new lines, in the same order, at least two lines and as many letters and digits as git asks of
+moved text (git-diff, `--color-moved=blocks`). Whether the commits are the session's at all is for `link` to say.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+
+from golddiff.outcomes.lines import tells
+
+_LEAST_LINES = 2
+"""One line, an import say, is easily written twice."""
+_MOST_LINES = 5_000
+"""Lines compared per pair of files; the time is the square of it where everything differs."""
+
+
+@dataclass(slots=True)
+class Moved:
+    """Where the lines of one file went."""
+
+    lines: Counter[str] = field(default_factory=Counter)
+    """Keys found elsewhere, as often as they were found."""
+    to: set[str] = field(default_factory=set)
+    """Files that hold them now."""
+
+
+def find_moved(missing: Mapping[str, Sequence[str]], added: Mapping[str, Sequence[str]]) -> dict[str, Moved]:
+    """Match `missing` (path → the session's keys that its own file lacks) with `added` (path → new keys there)."""
+    found: dict[str, Moved] = {}
+    sets = {path: set(lines) for path, lines in added.items()}
+    for path, lines in missing.items():
+        left = list(lines[:_MOST_LINES])
+        ranked = sorted(sets, key=lambda other: -len(sets[other].intersection(left)))
+        for other in ranked:
+            if other == path or len(sets[other].intersection(left)) < _LEAST_LINES:
+                continue
+            gone: set[int] = set()
+            matcher = SequenceMatcher(None, left, added[other][:_MOST_LINES], autojunk=False)
+            for start, _, size in matcher.get_matching_blocks():
+                run = left[start : start + size]
+                if size >= _LEAST_LINES and tells(run):
+                    entry = found.setdefault(path, Moved())
+                    entry.lines.update(run)
+                    entry.to.add(other)
+                    gone.update(range(start, start + size))
+            left = [line for index, line in enumerate(left) if index not in gone]
+    return found
