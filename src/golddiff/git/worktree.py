@@ -62,31 +62,36 @@ class Worktree:
 
     def read(self, path: str, limit: int) -> bytes | None:
         """Bytes of a regular file; None where it is gone, reached by a link, no file, or longer than `limit`."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        folder = -1
-        try:
-            folder = os.open(self.top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            *parents, name = path.split("/")
-            if {"", ".", ".."} & {*parents, name}:
-                return None
-            for part in parents:
-                inner = os.open(part, flags | os.O_DIRECTORY, dir_fd=folder)
-                os.close(folder)
-                folder = inner
-            with open(os.open(name, flags, dir_fd=folder), "rb") as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    return None
-                data = file.read(limit + 1)
-        except (OSError, ValueError):
-            return None
-        finally:
-            if folder >= 0:
-                os.close(folder)
-        return data if len(data) <= limit else None
+        return read_below(self.top, path, limit)
 
     def _run(self, arguments: list[str], stdin: bytes = b"") -> bytes | None:
         settings = [part for setting in self._settings for part in ("-c", setting)]
         return self._git.output([*settings, *arguments], stdin=stdin, worktree=self.top)
+
+
+def read_below(top: Path, path: str, limit: int) -> bytes | None:
+    """Bytes of a regular file below `top`; None where it is gone, reached by a link, no file, or beyond `limit`."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    folder = -1
+    try:
+        folder = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        *parents, name = path.split("/")
+        if {"", ".", ".."} & {*parents, name}:
+            return None
+        for part in parents:
+            inner = os.open(part, flags | os.O_DIRECTORY, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        with open(os.open(name, flags, dir_fd=folder), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return None
+            data = file.read(limit + 1)
+    except (OSError, ValueError):
+        return None
+    finally:
+        if folder >= 0:
+            os.close(folder)
+    return data if len(data) <= limit else None
 
 
 def blob_ids(data: bytes, digits: int) -> tuple[str, ...]:
