@@ -1,0 +1,149 @@
+"""Shares batches of jobs out over warm interpreters, so that no core waits while there is work.
+
+How it fits: `bubblewrap` gives `run_batches` a way to start a server for a batch; the pool decides which worker serves
+which batch. A worker stays with its batch until that is done, then takes one that nobody has begun; when every batch
+is begun it joins the one with the most work left, if that work is worth another interpreter's start. So one large
+batch is spread over all cores and many small ones do not start more interpreters than there are batches.
+
+A job during which its server dies is tried once more in a fresh one; if that dies too, the job did it. A server that
+does not start fails its own batch only.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from golddiff.errors import SandboxError
+from golddiff.sandbox.contract import Batch, Ending, Job, Result
+
+__all__ = ["Server", "run_batches"]
+
+_JOBS_PER_START = 25  # until a batch has been timed: about so many small jobs take as long as an interpreter's start
+
+
+class Server(Protocol):
+    """A warm interpreter inside one sandbox, asked one job at a time."""
+
+    def ask(self, job: Job) -> Result | None:
+        """Run one job; None where the server died or fell silent over it."""
+
+    def close(self) -> None:
+        """End the sandbox."""
+
+
+class _Progress:
+    """One batch, on its way. Its fields are guarded by the pool's lock."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.results: list[Result | None] = [None] * len(batch.jobs)
+        self.next = 0
+        self.servers = 0
+        self.start_sec = 0.0
+        self.done = 0
+        self.spent_sec = 0.0
+        self.failure: SandboxError | None = None
+
+    @property
+    def waiting(self) -> int:
+        return 0 if self.failure else len(self.batch.jobs) - self.next
+
+    def worth_joining(self) -> float:
+        """Return seconds of work that another server would take over, over the seconds that its start costs."""
+        if not self.servers or not self.done:
+            return self.waiting / _JOBS_PER_START
+        return self.waiting * self.spent_sec / self.done / max(self.start_sec, 1e-3)
+
+
+def run_batches(
+    batches: Sequence[Batch], start: Callable[[Batch], Server], workers: int
+) -> list[list[Result] | SandboxError]:
+    """Run every batch on up to `workers` servers; results in order, or what stopped that batch's servers."""
+    pool = _Pool(batches, start)
+    count = max(1, min(workers, sum(len(batch.jobs) for batch in batches)))
+    with ThreadPoolExecutor(count) as threads:
+        try:
+            for future in [threads.submit(pool.work) for _ in range(count)]:
+                future.result()
+        except BaseException:  # Ctrl-C: what still waits is not begun
+            pool.stop()
+            raise
+    return [found.failure or [result for result in found.results if result is not None] for found in pool.batches]
+
+
+class _Pool:
+    def __init__(self, batches: Sequence[Batch], start: Callable[[Batch], Server]) -> None:
+        self.batches = [_Progress(batch) for batch in batches]
+        self._start = start
+        self._changed = threading.Condition()
+        self._stopped = False
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def work(self) -> None:
+        """Serve batches until none has work that is worth a server."""
+        while (mine := self._choose()) is not None:
+            # The thread that starts a sandbox must outlive it: its death would be the sandbox's (PR_SET_PDEATHSIG).
+            self._serve(mine)
+
+    def _choose(self) -> _Progress | None:
+        """Return the batch to serve next; waits while others may yet turn out to be worth joining."""
+        with self._changed:
+            while not self._stopped:
+                open_batches = [found for found in self.batches if found.waiting]
+                if not open_batches:
+                    return None
+                fresh = next((found for found in open_batches if not found.servers), None)
+                largest = fresh or max(open_batches, key=_Progress.worth_joining)
+                if fresh or largest.worth_joining() >= 1:
+                    largest.servers += 1
+                    return largest
+                self._changed.wait()
+            return None
+
+    def _take(self, mine: _Progress) -> int | None:
+        with self._changed:
+            if self._stopped or not mine.waiting:
+                return None
+            mine.next += 1
+            return mine.next - 1
+
+    def _serve(self, mine: _Progress) -> None:
+        server: Server | None = None
+        try:
+            while (index := self._take(mine)) is not None:
+                for _ in range(2):
+                    if server is None:
+                        started = time.monotonic()
+                        server = self._start(mine.batch)
+                        mine.start_sec = time.monotonic() - started
+                    started = time.monotonic()
+                    result = server.ask(mine.batch.jobs[index])
+                    if result is not None:
+                        break
+                    server.close()
+                    server = None
+                else:
+                    result = Result(ending=Ending.VIOLATION, reason="its runner died or fell silent, twice")
+                with self._changed:
+                    mine.results[index] = result
+                    mine.done += 1
+                    mine.spent_sec += time.monotonic() - started
+                    self._changed.notify_all()
+        except SandboxError as problem:
+            with self._changed:
+                mine.failure = problem
+                self._changed.notify_all()
+        finally:
+            with self._changed:
+                mine.servers = max(1, mine.servers - 1)  # begun: never fresh again
+                self._changed.notify_all()
+            if server:
+                server.close()
