@@ -8,7 +8,7 @@ beyond being one JSON value.
 A check is itself checked (`unusable_checks`): it must accept the gold window and reject the unchanged one. A task
 whose check does not is `Unscored` for every arm, with the reason; it says nothing about a model.
 
-Not covered: hidden test suites of repositories with their own environments.
+Not covered: test suites of repositories; `grading` runs those.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ class Kind(StrEnum):
     OOM = "out of memory"
     OUTPUT = "too much output"
     VIOLATION = "violation"
+    FAILED = "tests failed"
+    TAMPERED = "tampered"  # tests that must fail passed
+    REFUSED = "refused"  # not admissible, or it does not apply; nothing was run
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +64,7 @@ class Unscored(msgspec.Struct, frozen=True):
     reason: str
 
 
-_ENDINGS = {
+ENDINGS = {
     Ending.TIMEOUT: Kind.TIMEOUT,
     Ending.OOM: Kind.OOM,
     Ending.OUTPUT: Kind.OUTPUT,
@@ -99,7 +102,7 @@ def unusable_checks(
 
 def _judge(result: Result, expected: str) -> Verdict:
     if result.ending is not Ending.OK:
-        return Verdict(kind=_ENDINGS[result.ending], detail=result.reason)
+        return Verdict(kind=ENDINGS[result.ending], detail=result.reason)
     if result.exit_code != 0:
         return Verdict(kind=Kind.RAISED, detail=_tail(result.stderr) or f"exit code {result.exit_code}")
     try:
