@@ -28,7 +28,8 @@ from golddiff.record.checkout import Repository, folders
 from golddiff.record.importers.claude_records import Line as ClaudeLine
 from golddiff.record.importers.codex_records import Line as CodexLine
 from golddiff.record.importers.codex_records import Meta
-from golddiff.record.importers.jsonl import decode, head_lines
+from golddiff.record.importers.heads import Head, head_records
+from golddiff.record.importers.jsonl import decode
 
 LineT = TypeVar("LineT")
 Place = Callable[[Repository, Mapping[str, str], Path], Iterator[Path]]
@@ -206,16 +207,12 @@ PLACES: tuple[Place, ...] = (
 
 def _head(path: Path, decoder: msgspec.json.Decoder[LineT]) -> Iterator[LineT]:
     """Yield the records at the start of a file, as far as it can be read."""
-    for text in _lines(path):
-        try:
-            yield decode(decoder, text)
-        except msgspec.DecodeError:
-            continue
+    return head_records(_lines(path), decoder)
 
 
 def _lines(path: Path) -> Iterator[bytes]:
     try:
-        yield from head_lines(path)
+        yield from Head(path)
     except OSError:
         return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 
 from golddiff.record.importers import jsonl
 from golddiff.record.importers.claude_records import Line
-from golddiff.record.importers.jsonl import JsonLines, printable_type, read_head
+from golddiff.record.importers.jsonl import JsonLines, printable_type
 
 
 class _Row(msgspec.Struct):
@@ -70,19 +71,6 @@ def test_a_line_too_long_for_memory_is_damage(tmp_path: Path, monkeypatch: pytes
     assert [damage.line for damage in lines.damaged] == [2]
 
 
-def test_the_head_is_a_few_lines(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    path.write_bytes(b"".join(b'{"a":%d}\n' % number for number in range(100)))
-    assert len(read_head(path)) == 48
-
-
-@pytest.mark.parametrize("data", [b"", b"\n \n", b"\x7fELF" + b"\0" * 9000])
-def test_a_file_without_lines_has_no_head(tmp_path: Path, data: bytes) -> None:
-    path = tmp_path / "x"
-    path.write_bytes(data)
-    assert read_head(path) == []
-
-
 @pytest.mark.parametrize(("name", "shown"), [("user", "user"), ("a b", "other"), (None, "other"), ("x" * 99, "other")])
 def test_only_plain_names_of_types_are_shown(name: str | None, shown: str) -> None:
     assert printable_type(name) == shown
@@ -97,3 +85,38 @@ def test_where_blocks_end_changes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     assert rows == again == [1, 2, 3, 5]
     assert lines.hashes == same.hashes
     assert [damage.line for damage in lines.damaged] == [damage.line for damage in same.damaged] == [4, 6]
+
+
+UUIDS = [f"{number:08x}-0000-4000-8000-{number:012x}" for number in range(4)]
+
+
+def _named(path: Path, *lines: bytes) -> tuple[int, JsonLines[Line]]:
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    read = JsonLines(path, Line, uuid_of=attrgetter("uuid"))
+    return len(list(read)), read
+
+
+def test_records_with_a_uuid_are_named_by_it_whether_or_not_damage_is_beside_them(tmp_path: Path) -> None:
+    records = [b'{"type":"user","uuid":"%s"}' % uuid.encode() for uuid in UUIDS]
+    snapshots = [b'{"type":"file-history-snapshot","messageId":"%d"}' % number for number in range(2)]
+    _, whole = _named(tmp_path / "x", *records, *snapshots)
+    assert whole.hashes[:4] == UUIDS
+    assert len(set(whole.hashes[4:])) == 2
+    count, beside = _named(tmp_path / "y", *records[:2], b'{"type"', *records[2:], *snapshots)
+    assert (count, beside.hashes, [damage.line for damage in beside.damaged]) == (6, whole.hashes, [3])
+
+
+@pytest.mark.parametrize("name", ["ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8", "ä" * 18, "\\ud800", "", "z" * 36])
+def test_what_is_no_uuid_never_becomes_a_name(tmp_path: Path, name: str) -> None:
+    """Names are stored as they are, so a text in their place would not be searched for secrets."""
+    _, lines = _named(tmp_path / "x", *(b'{"uuid":"%s"}' % one.encode() for one in (UUIDS[0], name, UUIDS[1])))
+    assert [len(found) for found in lines.hashes] == [36, 16, 36]
+
+
+def test_lines_are_counted_past_blank_ones_and_blocks_of_many_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 128)
+    record = b'{"uuid":"%s"}' % UUIDS[0].encode()
+    count, lines = _named(tmp_path / "x", *[record, b""] * 20, b"noise", *[record] * 20, b"[1]", record)
+    assert (count, [damage.line for damage in lines.damaged]) == (41, [41, 62])

@@ -23,7 +23,8 @@ import msgspec
 
 from golddiff.record.importers.contract import Damage, Reading
 from golddiff.record.importers.documents import is_json_lines, key, read_document, states
-from golddiff.record.importers.jsonl import JsonLines, read_head
+from golddiff.record.importers.heads import Head
+from golddiff.record.importers.jsonl import JsonLines
 from golddiff.record.importers.timestamps import moment
 from golddiff.types import Attribution, Contributor, LineRange
 
@@ -102,7 +103,7 @@ class AgentTrace:
 
     def read(self, path: Path) -> Reading:
         """Read one file into claims."""
-        head = read_head(path)
+        head = Head(path)
         skipped: Counter[str] = Counter()
         records: Iterable[Record]
         damaged: list[Damage] = []

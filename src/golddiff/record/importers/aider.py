@@ -21,9 +21,8 @@ import msgspec
 
 from golddiff.record.importers.aider_edits import edits_of
 from golddiff.record.importers.contract import Damage, Reading, ReadSession
-from golddiff.record.importers.documents import record_hash
 from golddiff.record.importers.event_log import EventLog
-from golddiff.record.importers.jsonl import MAX_LINE_BYTES
+from golddiff.record.importers.jsonl import MAX_LINE_BYTES, record_hash
 from golddiff.record.importers.test_runs import find_test_run
 from golddiff.types import EventKind, RawSession, Session, Usage, new_id
 

@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from golddiff.git import GitRepository
 from golddiff.record.importers.aider_edits import edits_of
 from golddiff.record.importers.contract import Reading, ReadSession
-from golddiff.record.importers.documents import record_hash
 from golddiff.record.importers.event_log import EventLog
+from golddiff.record.importers.jsonl import record_hash
 from golddiff.types import EventKind, RawSession, Session, new_id
 
 HEADING = "# Aider chat conversation:"

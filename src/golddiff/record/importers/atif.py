@@ -21,9 +21,10 @@ import msgspec
 
 from golddiff.record.importers.call_log import Answer, CallLog
 from golddiff.record.importers.contract import Damage, Reading, ReadSession
-from golddiff.record.importers.documents import is_json_lines, key, read_document, record_hash, states
+from golddiff.record.importers.documents import is_json_lines, key, read_document, states
 from golddiff.record.importers.event_log import EventLog
-from golddiff.record.importers.jsonl import JsonLines, decode, printable_type, read_head
+from golddiff.record.importers.heads import Head
+from golddiff.record.importers.jsonl import JsonLines, decode, printable_type, record_hash
 from golddiff.record.importers.timestamps import moment
 from golddiff.record.importers.tool_shapes import asked, json_text
 from golddiff.types import EventKind, RawSession, Session, Usage, new_id
@@ -108,7 +109,7 @@ class Atif:
 
     def read(self, path: Path) -> Reading:
         """Read one document into one session and one for each sub-agent's trajectory inside it."""
-        head = read_head(path)
+        head = Head(path)
         if is_json_lines(head):
             lines = JsonLines(path, _Trajectory)
             sessions = tuple(session for trajectory in lines for session in _sessions(path, trajectory))

@@ -18,9 +18,8 @@ import msgspec
 
 from golddiff.record.importers.call_log import Answer, CallLog
 from golddiff.record.importers.contract import Reading, ReadSession
-from golddiff.record.importers.documents import record_hash
 from golddiff.record.importers.event_log import EventLog
-from golddiff.record.importers.jsonl import JsonLines, decode, printable_type
+from golddiff.record.importers.jsonl import JsonLines, decode, printable_type, record_hash
 from golddiff.record.importers.tool_shapes import asked, json_text
 from golddiff.types import EventKind, RawSession, Session, new_id
 

@@ -18,7 +18,7 @@ import msgspec
 
 from golddiff.record.importers.claude_agents import agent_files, agent_of, has_own_file, merge_by_time, session_file
 from golddiff.record.importers.claude_events import ClaudeEvents
-from golddiff.record.importers.claude_records import AGENT_PROGRESS, ATTACHMENT, LINE, Line, Message
+from golddiff.record.importers.claude_records import AGENT_PROGRESS, ATTACHMENT, LINE, Line, Message, lines_of
 from golddiff.record.importers.claude_tools import STRUCTURED
 from golddiff.record.importers.claude_tree import Node, live_records
 from golddiff.record.importers.contract import Reading, ReadSession
@@ -52,10 +52,10 @@ class ClaudeCode:
         if session_file(path) is not None:
             return Reading(skipped={"sub-agent: read with its session": 1})
         reader = _Reader(path)
-        files = [JsonLines(path, Line)]
+        files = [lines_of(path)]
         reader.read(files[0])
         for agent_path in agent_files(path):
-            files.append(JsonLines(agent_path, Line))
+            files.append(lines_of(agent_path))
             reader.read(files[-1], agent_of(agent_path))
         damaged = tuple(damage for lines in files for damage in lines.damaged)
         if not reader.speaks:

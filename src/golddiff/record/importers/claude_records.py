@@ -6,7 +6,12 @@ No record refers back to itself, so none is tracked by the garbage collector: a 
 
 from __future__ import annotations
 
+from operator import attrgetter
+from pathlib import Path
+
 import msgspec
+
+from golddiff.record.importers.jsonl import JsonLines
 
 
 class Block(msgspec.Struct, gc=False):
@@ -60,6 +65,10 @@ class Line(msgspec.Struct, gc=False):
     isVisibleInTranscriptOnly: bool | None = None
     isApiErrorMessage: bool | None = None
     prUrl: str | None = None
+    messageId: str | None = None
+    """Of a snapshot of files, which has no `uuid`."""
+    leafUuid: str | None = None
+    """Of a summary, which has no `uuid`."""
     message: Message | str | None = None
     toolUseResult: msgspec.Raw = msgspec.Raw()
     data: msgspec.Raw = msgspec.Raw()
@@ -153,3 +162,8 @@ class BashResult(msgspec.Struct, gc=False):
 LINE = msgspec.json.Decoder(Line)
 ATTACHMENT = msgspec.json.Decoder(Attachment)
 AGENT_PROGRESS = msgspec.json.Decoder(AgentProgress)
+
+
+def lines_of(path: Path) -> JsonLines[Line]:
+    """The lines of a file; the client gives nearly every record a UUID."""
+    return JsonLines(path, Line, uuid_of=attrgetter("uuid"))

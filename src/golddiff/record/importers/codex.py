@@ -22,6 +22,7 @@ from golddiff.record.importers.codex_prompts import content_text, is_injected, s
 from golddiff.record.importers.codex_records import Item, Line, Message, Meta, Source, TokenCounts, TurnContext
 from golddiff.record.importers.contract import Reading, ReadSession
 from golddiff.record.importers.event_log import EventLog
+from golddiff.record.importers.heads import first_record
 from golddiff.record.importers.jsonl import JsonLines, decode, printable_type
 from golddiff.record.importers.timestamps import moment
 from golddiff.types import EventKind, RawSession, Session, Usage, new_id
@@ -50,14 +51,7 @@ class Codex:
 
     def sniff(self, head: Sequence[bytes]) -> bool:
         """True where some line is a rollout record: one of its types, with a payload."""
-        for text in head:
-            try:
-                line = decode(_LINE, text)
-            except msgspec.DecodeError:
-                continue
-            if line.type in _KINDS and line.payload and line.timestamp is not None:
-                return True
-        return False
+        return first_record(head, _LINE, _is_own) is not None
 
     def read(self, path: Path) -> Reading:
         """Read one file into at most one session."""
@@ -72,6 +66,10 @@ class Codex:
 
 
 _LINE = msgspec.json.Decoder(Line)
+
+
+def _is_own(line: Line) -> bool:
+    return line.type in _KINDS and bool(line.payload) and line.timestamp is not None
 
 
 class _Reader:

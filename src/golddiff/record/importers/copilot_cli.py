@@ -22,6 +22,7 @@ import msgspec
 from golddiff.record.importers.call_log import Answer, CallLog
 from golddiff.record.importers.contract import Reading, ReadSession
 from golddiff.record.importers.event_log import EventLog
+from golddiff.record.importers.heads import first_record
 from golddiff.record.importers.jsonl import JsonLines, decode, printable_type
 from golddiff.record.importers.timestamps import moment
 from golddiff.record.importers.tool_shapes import asked, json_text
@@ -118,14 +119,10 @@ class CopilotCli:
 
     def sniff(self, head: Sequence[bytes]) -> bool:
         """True where some line is an event of this client: its dotted type, with data."""
-        for text in head:
-            try:
-                line = decode(_LINE, text)
-            except msgspec.DecodeError:
-                continue
-            if line.type in _TELLING and bytes(line.data).startswith(b"{"):
-                return True
-        return False
+        return (
+            first_record(head, _LINE, lambda line: line.type in _TELLING and bytes(line.data).startswith(b"{"))
+            is not None
+        )
 
     def read(self, path: Path) -> Reading:
         """Read one file into at most one session."""
@@ -147,6 +144,10 @@ _TELLING = frozenset(
         "tool.execution_start", "tool.execution_complete", "session.model_change",
     }
 )  # fmt: skip
+
+
+def _is_own(line: _Line) -> bool:
+    return line.type in _TELLING and bytes(line.data).startswith(b"{")
 
 
 class _Reader:

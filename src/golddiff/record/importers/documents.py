@@ -19,7 +19,7 @@ from golddiff.record.importers.jsonl import BOM, MAX_LINE_BYTES, decode
 DocumentT = TypeVar("DocumentT")
 
 _CUT_FROM = 1_000_000
-"""A line of a head that is as long was cut (`jsonl.read_head` takes 1 MiB); no pretty-printed line is."""
+"""A line of a head that is as long was cut (`heads.Head` takes 1 MiB); no pretty-printed line is."""
 _BYTE = re.compile(r"\(byte (\d+)\)")
 
 

@@ -22,9 +22,10 @@ import msgspec
 from golddiff.record.importers import gemini_parts as gemini
 from golddiff.record.importers.call_log import CallLog
 from golddiff.record.importers.contract import Damage, Reading, ReadSession
-from golddiff.record.importers.documents import is_whole_record, key, read_document, record_hash, states
+from golddiff.record.importers.documents import is_whole_record, key, read_document, states
 from golddiff.record.importers.event_log import EventLog
-from golddiff.record.importers.jsonl import JsonLines, decode, printable_type, read_head
+from golddiff.record.importers.heads import Head
+from golddiff.record.importers.jsonl import JsonLines, decode, printable_type, record_hash
 from golddiff.record.importers.timestamps import moment
 from golddiff.record.importers.tool_shapes import asked, json_text
 from golddiff.types import EventKind, RawSession, Session, new_id
@@ -131,7 +132,7 @@ class GeminiCli:
     @staticmethod
     def _document(path: Path, reader: _Reader) -> tuple[Damage, ...]:
         """Read the older form; nothing happens where the first line is a record by itself."""
-        head = read_head(path)
+        head = Head(path)
         if not head or is_whole_record(head[0]):
             return ()
         document = read_document(path, _DOCUMENT)

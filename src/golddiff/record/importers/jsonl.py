@@ -1,8 +1,8 @@
 """JSON Lines read as a stream: what is damaged is reported, what is whole is named.
 
-A record's name is the client's own id of it where the format has one, else a hash of its bytes (which costs as much as
-decoding). Only whole records are named, so a file that is imported while its agent still writes, and again later, is
-seen as having grown. Memory: one block, one record, and no line longer than `MAX_LINE_BYTES`.
+A record's name is the UUID that the client gave it where the format has them, else a hash (hashing all bytes costs more
+than decoding them). Only whole records are named, so a file that is imported while its agent still writes, and again
+later, is seen as having grown. Memory: one block, one record, and no line longer than `MAX_LINE_BYTES`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from io import FileIO
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -24,95 +24,93 @@ RecordT = TypeVar("RecordT")
 MAX_LINE_BYTES = 256 << 20
 """A longer line is damage: no client writes one, and it would not fit in memory several times over."""
 
-_HEAD_LINES = 48
-_HEAD_BYTES = 1 << 20
-_DOCUMENT_LINES = 2000
-"""Of a document over several lines: its first lines hold little, and its telling keys may come late."""
-_BLOCK_BYTES = 1 << 16
-_LONG_LINE = 4096
-_OPENING = 2
-"""A first line as short as this (`{`, `[`, `[{`) opens a document over several lines."""
+_BLOCK_BYTES = 1 << 18
 BOM = b"\xef\xbb\xbf"
 _LONE_SURROGATE = re.compile(
     rb"(?<!\\)((?:\\\\)*)(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
+_UUID_CHARS = 36
+_HEX = b"0123456789abcdefABCDEF-"
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+"""Nothing else may stand for a record: names of records are stored as they are, and not searched for secrets."""
+_ENCODER = msgspec.json.Encoder()
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
-
-
-def read_head(path: Path) -> list[bytes]:
-    """Return the first lines of a file; the last may be cut. Empty where it is not JSON Lines at all.
-
-    Raises `OSError` where the file cannot be read.
-    """
-    return list(head_lines(path))
-
-
-def head_lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of `read_head` one by one, reading no further than the caller asks for."""
-    budget = _HEAD_BYTES
-    found = 0
-    with path.open("rb") as stream:
-        lines = _HEAD_LINES
-        while found < lines and budget > 0:
-            line = stream.readline(budget)
-            if not line:
-                return
-            budget -= len(line)
-            text = (line if found else line.removeprefix(BOM)).strip()
-            if not text:
-                continue
-            if not found and len(line) > _LONG_LINE and not text.startswith((b"{", b"[", b"\0")):
-                return  # a long first line that is no record: another kind of file
-            if not found and len(text) <= _OPENING:
-                lines = _DOCUMENT_LINES
-            found += 1
-            yield text
 
 
 class JsonLines(Generic[RecordT]):
     """One pass over a file. After it, `hashes`, `damaged` and `skipped` say what was met."""
 
     def __init__(
-        self, path: Path, record_type: type[RecordT], *, name_of: Callable[[RecordT], str | None] | None = None
+        self, path: Path, record_type: type[RecordT], *, uuid_of: Callable[[RecordT], str | None] | None = None
     ) -> None:
-        """`name_of` returns the client's own id of a record, where it has one that no other record ever has."""
+        """`uuid_of` returns the UUID that the client gave to a record, where it gives them to most."""
         self.path = path
         self.hashes: list[str] = []
-        """What tells every whole record from others, in file order: the client's id of it, else its BLAKE2b-64."""
+        """What tells every whole record from others, in file order: its UUID, else a BLAKE2b-64 (of the bytes; where
+        records have UUIDs, of what is read of them)."""
         self.damaged: list[Damage] = []
         self.skipped: Counter[str] = Counter()
         self._decoder = msgspec.json.Decoder(record_type)
-        self._name_of = name_of or _nameless
+        self._uuid_of = uuid_of
+        self._counted = (0, 1)
+        """A place in the file, and the number of the line that begins there."""
 
     def __iter__(self) -> Iterator[RecordT]:
-        decode_line, name_of, keep, limit = self._decoder.decode, self._name_of, self.hashes.append, MAX_LINE_BYTES
-        number = 0
         with self.path.open("rb", buffering=0) as stream:
-            for block, start, stop, complete in _blocks(stream):
-                find = block.find
-                while start < stop:
-                    end = find(b"\n", start)
-                    if end < 0:
-                        end = stop
-                    text = block[start:end]
-                    start = end + 1
-                    number += 1
-                    try:
-                        record = decode_line(text if len(text) < limit else b"")
-                    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                        found = self._mend(text.strip(), number, complete)
-                        if found is None:
-                            continue
-                        record = found
-                    keep(name_of(record) or record_hash(text.strip()))
-                    yield record
+            for block in _blocks(stream):
+                records = self._at_once(block)
+                yield from self._one_by_one(block) if records is None else records
 
-    def _mend(self, text: bytes, number: int, complete: bool) -> RecordT | None:
+    def _at_once(self, block: _Block) -> list[RecordT] | None:
+        """Decode a block in one call and look at its names together; None where any of it is not as it should be.
+
+        It saves a third of the time of line by line, most of all where lines are short.
+        """
+        if self._uuid_of is None or not block.complete or block.stop - block.start >= MAX_LINE_BYTES:
+            return None
+        try:
+            records = self._decoder.decode_lines(memoryview(block.text)[block.start : block.stop])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        names = list(map(self._uuid_of, records))
+        nameless = names.count(None)
+        together = "".join(filter(None, names)).encode("utf-8", "replace")
+        if together.translate(None, _HEX) or len(together) != _UUID_CHARS * (len(names) - nameless):
+            return None
+        self.hashes += (name or _hash_of(record) for name, record in zip(names, records, strict=True))
+        return records
+
+    def _one_by_one(self, block: _Block) -> Iterator[RecordT]:
+        """Decode lines and say which are damaged."""
+        decode_line, uuid_of, keep, limit = self._decoder.decode, self._uuid_of, self.hashes.append, MAX_LINE_BYTES
+        whole, start, stop, offset, complete = block
+        shift = offset - start
+        while start < stop:
+            end = whole.find(b"\n", start)
+            if end < 0:
+                end = stop
+            text = whole[start:end]
+            try:
+                record = decode_line(text if len(text) < limit else b"")
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                found = self._mend(text.strip(), start + shift, complete)
+            else:
+                found = record
+            if found is not None:
+                uuid = uuid_of(found) if uuid_of is not None else None
+                if uuid is not None and _UUID.fullmatch(uuid):
+                    keep(uuid)
+                else:
+                    keep(record_hash(text.strip()) if uuid_of is None else _hash_of(found))
+                yield found
+            start = end + 1
+
+    def _mend(self, text: bytes, offset: int, complete: bool) -> RecordT | None:
         """Decode a line that is not as it should be, or say what is wrong with it."""
         if not text:
             return None
         if len(text) >= MAX_LINE_BYTES:
-            self._damage(number, f"longer than {MAX_LINE_BYTES >> 20} MiB")
+            self._damage(offset, f"longer than {MAX_LINE_BYTES >> 20} MiB")
             return None
         try:
             return decode(self._decoder, text)
@@ -121,12 +119,20 @@ class JsonLines(Generic[RecordT]):
                 self.skipped["unexpected shape"] += 1
                 self.hashes.append(record_hash(text))
             else:
-                self._damage(number, "not a JSON object")
+                self._damage(offset, "not a JSON object")
         except msgspec.DecodeError as error:
-            self._damage(number, str(error) if complete else "cut off: the last line has no end yet")
+            self._damage(offset, str(error) if complete else "cut off: the last line has no end yet")
         return None
 
-    def _damage(self, number: int, reason: str) -> None:
+    def _damage(self, offset: int, reason: str) -> None:
+        """Report the line that begins at `offset`. Lines are counted here only: it costs a third of reading them."""
+        place, number = self._counted
+        with self.path.open("rb", buffering=0) as stream:
+            stream.seek(place)
+            while place < offset and (piece := stream.read(min(_BLOCK_BYTES, offset - place))):
+                number += piece.count(b"\n")
+                place += len(piece)
+        self._counted = (place, number)
         self.damaged.append(Damage(self.path, number, reason))
 
 
@@ -167,33 +173,47 @@ def record_hash(record: bytes | msgspec.Raw) -> str:
     return blake2b(bytes(record), digest_size=8).hexdigest()
 
 
-def _nameless(_record: object) -> None:
-    """The name of a record whose client gives it none."""
+def _hash_of(record: object) -> str:
+    return record_hash(_ENCODER.encode(record))
 
 
-def _blocks(stream: FileIO) -> Iterator[tuple[bytes, int, int, bool]]:
-    """Yield bytes, from where to where they hold lines, and whether the last of these has its end.
+class _Block(NamedTuple):
+    text: bytes
+    start: int
+    """Its lines are between this byte"""
+    stop: int
+    """and this one."""
+    offset: int
+    """Where in the file the first of them begins."""
+    complete: bool
+    """The last of them has its end."""
 
-    Blocks are small enough to stay in the processor's cache until their lines are decoded. Memory is one block and one
-    line; the rest of an overlong line is dropped.
+
+def _blocks(stream: FileIO) -> Iterator[_Block]:
+    """Yield the lines of a file in blocks, small enough to stay in the processor's cache until they are decoded.
+
+    Memory is one block and one line; the rest of an overlong line is dropped.
     """
-    if stream.read(len(BOM)) != BOM:
-        stream.seek(0)
+    bom = stream.read(len(BOM)) == BOM
+    place = begin = stream.seek(len(BOM) if bom else 0)
     pieces, held = list[bytes](), 0
     while block := stream.read(_BLOCK_BYTES):
+        size = len(block)
         stop = block.rfind(b"\n") + 1
-        if not stop:
-            if held < MAX_LINE_BYTES:
-                pieces.append(block)
-                held += len(block)
-            continue
-        start = 0
-        if pieces:
-            start = block.find(b"\n") + 1
-            first = b"".join([*pieces, block[:start]])
-            yield first, 0, len(first), True
-        yield block, start, stop, True
-        pieces, held = ([block[stop:]] if stop < len(block) else []), len(block) - stop
+        if stop:
+            start = 0
+            if pieces:
+                start = block.find(b"\n") + 1
+                first = b"".join([*pieces, block[:start]])
+                yield _Block(first, 0, len(first), begin, True)
+            if start < stop:
+                yield _Block(block, start, stop, place + start, True)
+            pieces, held, begin = [], 0, place + stop
+            block = block[stop:]
+        if block and held < MAX_LINE_BYTES:
+            pieces.append(block)
+            held += len(block)
+        place += size
     if pieces:
         last = b"".join(pieces)
-        yield last, 0, len(last), False
+        yield _Block(last, 0, len(last), begin, False)

@@ -20,9 +20,9 @@ import msgspec
 
 from golddiff.record.importers.call_log import Answer, CallLog
 from golddiff.record.importers.contract import Damage, Reading, ReadSession
-from golddiff.record.importers.documents import key, read_document, record_hash, states
+from golddiff.record.importers.documents import key, read_document, states
 from golddiff.record.importers.event_log import EventLog
-from golddiff.record.importers.jsonl import decode, printable_type
+from golddiff.record.importers.jsonl import decode, printable_type, record_hash
 from golddiff.record.importers.submissions import add_submission
 from golddiff.record.importers.timestamps import moment
 from golddiff.record.importers.tool_shapes import Asked

@@ -24,9 +24,10 @@ from typing import Any, Protocol
 import msgspec
 
 from golddiff.record.importers.contract import Damage, Reading, ReadSession
-from golddiff.record.importers.documents import is_whole_record, key, read_document, record_hash, states
+from golddiff.record.importers.documents import is_whole_record, key, read_document, states
 from golddiff.record.importers.event_log import EventLog
-from golddiff.record.importers.jsonl import JsonLines, decode, read_head
+from golddiff.record.importers.heads import Head
+from golddiff.record.importers.jsonl import JsonLines, decode, record_hash
 from golddiff.record.importers.openhands_v0 import EventsV0
 from golddiff.record.importers.openhands_v1 import EventsV1
 from golddiff.record.importers.submissions import add_submission
@@ -99,7 +100,7 @@ class OpenHands:
 
     def read(self, path: Path) -> Reading:
         """Read one file; a folder of events is read with its first."""
-        head = read_head(path)
+        head = Head(path)
         if len(head) > 1 and is_whole_record(head[0]):
             return _read_lines(path)
         document = read_document(path, _ROW)

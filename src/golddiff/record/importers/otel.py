@@ -17,7 +17,8 @@ import msgspec
 
 from golddiff.record.importers.contract import Damage, Reading, ReadSession
 from golddiff.record.importers.documents import is_json_lines, key, read_document, states
-from golddiff.record.importers.jsonl import JsonLines, read_head
+from golddiff.record.importers.heads import Head
+from golddiff.record.importers.jsonl import JsonLines
 from golddiff.record.otlp.reading import Document, Read
 from golddiff.record.otlp.sessions import SOURCE, transcripts
 
@@ -37,7 +38,7 @@ class OpenTelemetry:
 
     def read(self, path: Path) -> Reading:
         """Read one file into a session for each conversation."""
-        head = read_head(path)
+        head = Head(path)
         read = Read()
         damaged: tuple[Damage, ...] = ()
         if is_json_lines(head):

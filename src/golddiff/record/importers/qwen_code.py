@@ -21,6 +21,7 @@ from golddiff.record.importers.call_log import CallLog
 from golddiff.record.importers.claude_tree import Node, live_records
 from golddiff.record.importers.contract import Reading, ReadSession
 from golddiff.record.importers.event_log import EventLog
+from golddiff.record.importers.heads import first_record
 from golddiff.record.importers.jsonl import JsonLines, decode, printable_type
 from golddiff.record.importers.timestamps import moment
 from golddiff.record.importers.tool_shapes import asked, json_text
@@ -89,17 +90,11 @@ class QwenCode:
     name = "qwen-code"
 
     def sniff(self, head: Sequence[bytes]) -> bool:
-        """True where some line is a record of a session whose content is in parts, or says where it came from."""
-        for text in head:
-            try:
-                line = decode(_LINE, text)
-            except msgspec.DecodeError:
-                continue
-            if line.uuid is None or line.sessionId is None or line.type not in (*_SPOKEN, "system"):
-                continue
-            if (line.message is not None and line.message.parts) or line.provenance or line.systemPayload:
-                return True
-        return False
+        """True where the first record that speaks has its content in parts, or says where it came from."""
+        found = first_record(head, _LINE, _tells)
+        if found is None:
+            return False
+        return bool(found.provenance or found.systemPayload or (found.message is not None and found.message.parts))
 
     def read(self, path: Path) -> Reading:
         """Read one file into at most one session."""
@@ -112,6 +107,13 @@ class QwenCode:
             skipped = lines.skipped + reader.skipped + Counter({"no conversation": 1})
             return Reading(damaged=damaged, skipped=dict(skipped))
         return Reading((ReadSession(reader.session(lines), reader.parent),), damaged)
+
+
+def _tells(line: _Line) -> bool:
+    """Whether a record says whose it is: Claude Code's are like it, but for what is in its message."""
+    if line.uuid is None or line.sessionId is None or line.type not in (*_SPOKEN, "system"):
+        return False
+    return line.message is not None or bool(line.provenance or line.systemPayload)
 
 
 class _Reader:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from golddiff.errors import InputError
 from golddiff.record.importers.contract import Importer, RepositoryImporter
-from golddiff.record.importers.jsonl import read_head
+from golddiff.record.importers.heads import Head
 
 IMPORTERS = {
     "qwen-code": "golddiff.record.importers.qwen_code:QwenCode",
@@ -75,5 +75,5 @@ def repository_importers() -> tuple[RepositoryImporter, ...]:
 
 def importer_for(path: Path) -> Importer | None:
     """Return the importer whose format the file's head has, or None. Raises `OSError` where it cannot be read."""
-    head = read_head(path)
+    head = Head(path)
     return next((importer for importer in importers() if importer.sniff(head)), None) if head else None

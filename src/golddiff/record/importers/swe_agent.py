@@ -19,9 +19,9 @@ import msgspec
 
 from golddiff.record.importers.call_log import CallLog
 from golddiff.record.importers.contract import Damage, Reading, ReadSession
-from golddiff.record.importers.documents import key, read_document, record_hash, states
+from golddiff.record.importers.documents import key, read_document, states
 from golddiff.record.importers.event_log import EventLog
-from golddiff.record.importers.jsonl import decode
+from golddiff.record.importers.jsonl import decode, record_hash
 from golddiff.record.importers.submissions import add_submission
 from golddiff.record.importers.swe_agent_tools import Windows, action_of, answer_of
 from golddiff.types import EventKind, RawSession, Session, Usage, new_id
