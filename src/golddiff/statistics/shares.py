@@ -97,10 +97,12 @@ class Draws:
         second: tuple[ArrayLike, ArrayLike],
         *,
         comparisons: int = 1,
+        bounded: bool = True,
     ) -> Difference | Refused:
         """Return share(first) - share(second), each given as (tops, bottoms), or why it is refused.
 
         `comparisons`: how many such differences are shown together; the level is raised accordingly (Bonferroni).
+        `bounded`: both are shares, as in `share`.
         Where one share is 0 or all, no resample varies it; then the two intervals are joined as if independent
         (MOVER: Zou & Donner 2008, Statistics in Medicine 27:1693-1702).
         """
@@ -110,10 +112,10 @@ class Draws:
         if reason is not None:
             return Refused(reason)
         level = 1 - 0.05 / max(1, comparisons)
-        one = self._share(top_C, bottom_C, level, bounded=True)
-        two = self._share(other_top_C, other_bottom_C, level, bounded=True)
+        one = self._share(top_C, bottom_C, level, bounded=bounded)
+        two = self._share(other_top_C, other_bottom_C, level, bounded=bounded)
         estimate = one.estimate - two.estimate
-        if {one.estimate, two.estimate} & {0.0, 1.0}:
+        if bounded and {one.estimate, two.estimate} & {0.0, 1.0}:
             low = estimate - math.hypot(one.estimate - one.low, two.high - two.estimate)
             high = estimate + math.hypot(one.high - one.estimate, two.estimate - two.low)
             return Difference(estimate=estimate, low=low, high=high, level=level)

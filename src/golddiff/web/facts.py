@@ -31,6 +31,7 @@ from golddiff.types import (
     Usage,
     derive_id,
 )
+from golddiff.web.tasks import task_kind
 
 TITLE_CHARS = 80
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -73,12 +74,13 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """Lines of one session by who wrote them, with what, and in which language."""
+    """Lines of one session by who wrote them, with what, in which language, and where."""
 
     model: str
     tool: str
     language: str
     lines: Lines
+    folder: str = "unknown"
 
 
 class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +111,10 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
     commits: tuple[str, ...]
     lines: Lines
     cells: tuple[Cell, ...] = ()
+    task: str = "other"
+    """What its first prompt asks for: see `tasks`."""
+    repositories: tuple[str, ...] = ()
+    """Repositories that its outcomes are of."""
 
     @property
     def tokens(self) -> int:
@@ -175,10 +181,11 @@ def of_session(
     spans = (session.started_at, session.ended_at)
     main = max(outcomes, key=lambda item: (item.written_lines, item.confidence), default=None)
     unknown = main is not None and main.state is SessionState.UNKNOWN
+    asked = next((event.text for event in prompts if event.text), "")
     return SessionFacts(
         id=session.id,
         cluster=session.parent_id or session.id,
-        title=shorten(next((event.text for event in prompts if event.text), "")) or "(no prompt)",
+        title=shorten(asked) or "(no prompt)",
         agent=session.source,
         models=session.models,
         started_at=spans[0],
@@ -194,6 +201,8 @@ def of_session(
         commits=tuple(dict.fromkeys(link.sha for outcome in outcomes for link in outcome.commits)),
         lines=sum((lines_of(outcome) for outcome in outcomes), Lines()),
         cells=tuple(cell for outcome in outcomes for cell in _cells(session, outcome)),
+        task=task_kind(asked),
+        repositories=tuple(outcome.repository_id for outcome in outcomes),
     )
 
 
@@ -227,15 +236,15 @@ def _cells(session: Session[Clean], outcome: Outcome) -> list[Cell]:
     """Lines of an outcome by model, tool and language; lines that no hunk accounts for go to `unknown`."""
     only_model = session.models[0] if len(session.models) == 1 else None
     known = outcome.state is not SessionState.UNKNOWN
-    sums: dict[tuple[str, str, str], Lines] = {}
+    sums: dict[tuple[str, str, str, str], Lines] = {}
     for hunk in outcome.hunks:
-        key = (hunk.model or only_model or "unknown", hunk.tool or "unknown", language(hunk.path))
+        key = (hunk.model or only_model or "unknown", hunk.tool or "unknown", language(hunk.path), folder(hunk.path))
         sums[key] = sums.get(key, Lines()) + _hunk_lines(hunk, known)
     rest = lines_of(outcome).without(sum(sums.values(), Lines()))
     if rest.written:
-        key = (only_model or "unknown", "unknown", "unknown")
+        key = (only_model or "unknown", "unknown", "unknown", "unknown")
         sums[key] = sums.get(key, Lines()) + rest
-    return [Cell(model=key[0], tool=key[1], language=key[2], lines=lines) for key, lines in sums.items()]
+    return [Cell(model=key[0], tool=key[1], language=key[2], folder=key[3], lines=lines) for key, lines in sums.items()]
 
 
 def _hunk_lines(hunk: HunkFate, known: bool) -> Lines:
@@ -261,6 +270,11 @@ def language(path: str) -> str:
         return "Go"  # Pygments takes them for Modula-2
     lexer = find_lexer_class_for_filename(name)
     return "other" if lexer is None else _PLAIN_NAMES.get(str(lexer.name), str(lexer.name))
+
+
+def folder(path: str) -> str:
+    """The first two folders of a file's path, as far as it has them; `.` for the top of the repository."""
+    return shorten("/".join(PurePosixPath(path).parts[:-1][:2])) or "."
 
 
 def visible(text: str) -> str:

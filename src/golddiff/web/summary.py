@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
 from golddiff.statistics.shares import Difference, Draws, Measured, Refused
 from golddiff.types import SessionState, Usage
+from golddiff.web.costs import ACCEPTED, Cost, Costs, summarise_costs
 from golddiff.web.facts import NOT_LINKED, Lines, SessionFacts, attempt_totals
+from golddiff.web.lives import Watched
+from golddiff.web.survival import Lives, summarise_lives
 
+UNKNOWN = SessionState.UNKNOWN.value
 WASTE_ROWS = 10
 _PARTICULAR = re.compile(r"\b(?:[0-9a-f]{7,40}|\d+(?:\.\d+)?)\b")
 GROUP_ROWS = 8
@@ -88,6 +92,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens spent, read and written, in sessions of known outcome, per line kept."""
     waste: tuple[Waste, ...]
     sessions: tuple[SessionFacts, ...]
+    acceptance: Measured = Refused("nothing to measure")
+    """Share of the sessions of known outcome that were accepted, revised or not."""
+    lives: Lives | None = None
+    """How long accepted lines lived; None where none was followed."""
+    costs: Costs | None = None
+    """What it cost; None where nobody asked for it."""
 
     @property
     def headline(self) -> str:
@@ -111,8 +121,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return text + (f"; {unlinked} of {len(self.sessions)} sessions are not linked." if unlinked else ".")
 
 
-def summarise(name: str, facts: Sequence[SessionFacts], *, now: datetime) -> Report:
-    """Build the report of `facts`; `now` is the time written on it. The same facts give the same numbers."""
+def summarise(
+    name: str,
+    facts: Sequence[SessionFacts],
+    *,
+    now: datetime,
+    watched: Watched | None = None,
+    costs: Mapping[str, Cost] | None = None,
+) -> Report:
+    """Build the report of `facts`; `now` is the time written on it. The same facts give the same numbers.
+
+    `watched` holds the rows of their accepted lines (`lives.read`), `costs` what each session cost (`costs.read`).
+    """
     clusters = list(dict.fromkeys(fact.cluster for fact in facts))
     measure = _Measure(clusters, facts)
     total = sum((fact.lines for fact in facts), Lines())
@@ -135,6 +155,8 @@ def summarise(name: str, facts: Sequence[SessionFacts], *, now: datetime) -> Rep
             measure.breakdown("agent", "Agent", lambda fact: [(fact.agent, fact.lines)]),
             measure.breakdown("tool", "Editing tool", _cell_parts(lambda cell: cell.tool)),
             measure.breakdown("language", "Language", _cell_parts(lambda cell: cell.language)),
+            measure.breakdown("folder", "Folder", _cell_parts(lambda cell: cell.folder)),
+            measure.breakdown("task", "Kind of task", lambda fact: [(fact.task, fact.lines)]),
             measure.breakdown(
                 "length", "Session length", lambda fact: [(length(fact.prompts), fact.lines)], order=_LENGTHS
             ),
@@ -150,6 +172,11 @@ def summarise(name: str, facts: Sequence[SessionFacts], *, now: datetime) -> Rep
         tokens_per_kept_line=_tokens_per_line(measure, known),
         waste=_waste(facts),
         sessions=tuple(sorted(facts, key=lambda fact: (fact.started_at is None, str(fact.started_at), fact.id))),
+        acceptance=measure.ratio(
+            lambda fact: int(fact.state in ACCEPTED), lambda fact: int(fact.state not in (UNKNOWN, NOT_LINKED))
+        ),
+        lives=None if watched is None else summarise_lives(watched, facts),
+        costs=None if costs is None else summarise_costs(facts, costs, watched or Watched()),
     )
 
 
