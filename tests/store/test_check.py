@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from golddiff.store import Location, Store
 from golddiff.store.check import check
+from golddiff.types import Call, Clean, CleanBytes, KeptBody
 from store.filled import fill
 
 DAMAGE = {
@@ -68,3 +70,15 @@ def test_a_damaged_page_of_sqlite_is_found(tmp_path: Path) -> None:
     path.write_bytes(data)
     with Store.open(tmp_path, write=False) as store:
         assert any(problem.where == "database" for problem in check(store).problems)
+
+
+def test_a_call_whose_body_is_kept_as_a_blob_is_no_damage(store: Store) -> None:
+    body = KeptBody(hash="", size=90_000, rest=CleanBytes(bytes(range(256)) * 400))
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    call = Call(
+        id="call_1", protocol="openai-chat", upstream="main", method="POST", path=Clean("/v1"), started_at=now,
+        ending="complete", request=body, answer=body,
+    )  # fmt: skip
+    store.put(call)
+    assert int(store.database.execute("SELECT count(*) FROM blobs")[0][0]) == 6
+    assert check(store).problems == []

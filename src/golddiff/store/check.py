@@ -21,7 +21,8 @@ from golddiff.store.store import Store
 
 _BATCH = 128
 _SHOWN = 100
-_LONG = "\uffff(a long text)"
+_LONG = "TG9uZyB0ZXh0"
+"""Stands for every text that is kept as a blob: as good where bytes are meant (they are base64) as where text is."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being read, how much of it was, and how much there is."""
