@@ -29,6 +29,8 @@ from golddiff.outcomes.judge import hunk_fates, judge_attempts, judge_session
 from golddiff.outcomes.later import FOLLOW_UP
 from golddiff.outcomes.link import Candidate
 from golddiff.outcomes.replay import AttemptState, Replay, State
+from golddiff.outcomes.survival.accepted import Accepted
+from golddiff.outcomes.survival.stored import forget_survival, store_survivals
 from golddiff.outcomes.told import gold_of, judge_pull_requests, last_verdict, load_events, weigh
 from golddiff.rights.redact import redact_text
 from golddiff.store import Store
@@ -123,6 +125,7 @@ def compute(
                 found.session.id: [candidate for candidate in found.candidates if candidate.linked]
                 for found in analysis.sessions
             }
+            settled: list[Accepted] = []
             for index, found in enumerate(analysis.sessions):
                 if progress:
                     progress(f"judging session {index + 1} of {len(analysis.sessions)}")
@@ -131,6 +134,7 @@ def compute(
                 )
                 outcome = _settle(store, git, summary, analysis, found, book, gold)
                 summary.outcomes.append(outcome)
+                settled.append(Accepted(found.replay, gold, outcome))
                 summary.excluded.update(gold.excluded.values())
                 if found.replay.writes:
                     summary.writers.add(found.session.id)
@@ -138,6 +142,8 @@ def compute(
                 for stale in store.find(Outcome, session_id=session_id, repository_id=repository.id):
                     store.remove(Outcome, stale.id)
                     drop_attempts(store, session_id, repository.id, set())
+                    forget_survival(store, session_id, repository.id)
+            store_survivals(store, git, analysis.history, settled, progress)
     return summary
 
 
