@@ -36,7 +36,7 @@ from typing import Any
 import msgspec
 
 from golddiff.record.importers import importer_for
-from golddiff.record.importers.claude_records import LINE, Line, Message, lines_of
+from golddiff.record.importers.claude_code.records import LINE, Line, Message, lines_of
 from golddiff.record.ingest import transcript_files
 from golddiff.rights.redact import redact_transcript
 from golddiff.store import Store

@@ -16,7 +16,7 @@ from pathlib import Path
 from golddiff import patch
 from golddiff.git import GitRepository
 from golddiff.record.importers import Reading, importer_for, repository_importers
-from golddiff.record.importers.aider_commits import AiderCommits
+from golddiff.record.importers.aider.commits import AiderCommits
 from golddiff.record.ingest import transcript_files
 from golddiff.types import EventKind, FileEdit
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from golddiff.record.importers import importer_for
-from golddiff.record.importers.aider_commits import chat_of
+from golddiff.record.importers.aider.commits import chat_of
 from golddiff.record.ingest import transcript_files
 from golddiff.rights.terms import Training, lookup
 from golddiff.types import EventKind

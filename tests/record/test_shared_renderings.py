@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from golddiff.record.importers import importer_for
-from golddiff.record.importers.git_ai import Note, attributions, parse_note
-from golddiff.record.importers.git_ai_messages import transcript_of
+from golddiff.record.importers.git_ai.importer import Note, attributions, parse_note
+from golddiff.record.importers.git_ai.messages import transcript_of
 from golddiff.types import Contributor, EventKind, RawSession
 
 _ROOT = Path(os.environ.get("GOLDDIFF_SHARED") or Path(__file__).resolve().parents[2].parent / "shared") / "data"

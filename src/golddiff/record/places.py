@@ -25,9 +25,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from golddiff.record.checkout import Repository, folders
-from golddiff.record.importers.claude_records import Line as ClaudeLine
-from golddiff.record.importers.codex_records import Line as CodexLine
-from golddiff.record.importers.codex_records import Meta
+from golddiff.record.importers.claude_code.records import Line as ClaudeLine
+from golddiff.record.importers.codex.records import Line as CodexLine
+from golddiff.record.importers.codex.records import Meta
 from golddiff.record.importers.heads import Head, head_records
 from golddiff.record.importers.jsonl import decode
 

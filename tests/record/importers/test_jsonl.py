@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from golddiff.record.importers import jsonl
-from golddiff.record.importers.claude_records import Line
+from golddiff.record.importers.claude_code.records import Line
 from golddiff.record.importers.jsonl import JsonLines, printable_type
 
 

@@ -28,10 +28,10 @@ from golddiff.record.calls.tool_events import (
     events_with_result,
     process_of,
 )
-from golddiff.record.importers.claude_events import ClaudeEvents
-from golddiff.record.importers.claude_records import Block, Message
-from golddiff.record.importers.claude_records import Line as ClaudeLine
-from golddiff.record.importers.codex_prompts import is_injected, split_request
+from golddiff.record.importers.claude_code.events import ClaudeEvents
+from golddiff.record.importers.claude_code.records import Block, Message
+from golddiff.record.importers.claude_code.records import Line as ClaudeLine
+from golddiff.record.importers.codex.prompts import is_injected, split_request
 from golddiff.record.importers.event_log import EventLog
 from golddiff.store import Store
 from golddiff.types import Event, EventKind, Session, Usage, Waiting

@@ -17,12 +17,12 @@ import msgspec
 
 from golddiff.providers.wire import Part
 from golddiff.record.importers.call_log import Answer, CallLog
-from golddiff.record.importers.claude_events import ClaudeEvents
-from golddiff.record.importers.claude_records import Block, Message
-from golddiff.record.importers.claude_records import Line as ClaudeLine
-from golddiff.record.importers.codex_calls import CodexCalls
-from golddiff.record.importers.codex_records import Item
-from golddiff.record.importers.codex_tools import output_of, waited_for
+from golddiff.record.importers.claude_code.events import ClaudeEvents
+from golddiff.record.importers.claude_code.records import Block, Message
+from golddiff.record.importers.claude_code.records import Line as ClaudeLine
+from golddiff.record.importers.codex.calls import CodexCalls
+from golddiff.record.importers.codex.records import Item
+from golddiff.record.importers.codex.tools import output_of, waited_for
 from golddiff.record.importers.event_log import EventLog
 from golddiff.record.importers.test_runs import find_test_run
 from golddiff.record.importers.tool_shapes import Asked, asked

@@ -1,8 +1,8 @@
 """Qwen Code's session files (`~/.qwen/projects/<folder>/chats/<session>.jsonl`).
 
 A descendant of Gemini CLI with records in the manner of Claude Code: one per line, a tree by `parentUuid`, of which
-the live branch is read (`claude_tree`); a rewind is a branch. Content is in Gemini's parts. The client shortens long
-files in what it saves and says so; such a state is left empty. Thoughts are not kept.
+the live branch is read (`claude_code.tree`); a rewind is a branch. Content is in Gemini's parts. The client shortens
+long files in what it saves and says so; such a state is left empty. Thoughts are not kept.
 
 Format: `packages/core/src/services/chatRecordingService.ts` of the Qwen Code repository; no published session was at
 hand (docs/importers.md).
@@ -16,11 +16,11 @@ from pathlib import Path
 
 import msgspec
 
-from golddiff.record.importers import gemini_parts as gemini
 from golddiff.record.importers.call_log import CallLog
-from golddiff.record.importers.claude_tree import Node, live_records
+from golddiff.record.importers.claude_code.tree import Node, live_records
 from golddiff.record.importers.contract import Reading, ReadSession
 from golddiff.record.importers.event_log import EventLog
+from golddiff.record.importers.gemini_cli import parts as gemini
 from golddiff.record.importers.heads import first_record
 from golddiff.record.importers.jsonl import JsonLines, decode, printable_type
 from golddiff.record.importers.timestamps import moment

@@ -17,25 +17,25 @@ from golddiff.record.importers.heads import Head
 
 IMPORTERS = {
     "qwen-code": "golddiff.record.importers.qwen_code:QwenCode",
-    "claude-code": "golddiff.record.importers.claude_code:ClaudeCode",
-    "codex": "golddiff.record.importers.codex:Codex",
+    "claude-code": "golddiff.record.importers.claude_code.importer:ClaudeCode",
+    "codex": "golddiff.record.importers.codex.importer:Codex",
     "copilot-cli": "golddiff.record.importers.copilot_cli:CopilotCli",
-    "gemini-cli": "golddiff.record.importers.gemini_cli:GeminiCli",
+    "gemini-cli": "golddiff.record.importers.gemini_cli.importer:GeminiCli",
     "mini-swe-agent": "golddiff.record.importers.mini_swe_agent:MiniSweAgent",
-    "openhands": "golddiff.record.importers.openhands:OpenHands",
-    "swe-agent": "golddiff.record.importers.swe_agent:SweAgent",
+    "openhands": "golddiff.record.importers.openhands.importer:OpenHands",
+    "swe-agent": "golddiff.record.importers.swe_agent.importer:SweAgent",
     "atif": "golddiff.record.importers.atif:Atif",
-    "aider": "golddiff.record.importers.aider:Aider",
+    "aider": "golddiff.record.importers.aider.history:Aider",
     "otel": "golddiff.record.importers.otel:OpenTelemetry",
-    "specstory": "golddiff.record.importers.specstory:SpecStory",
+    "specstory": "golddiff.record.importers.specstory.importer:SpecStory",
     "agent-trace": "golddiff.record.importers.agent_trace:AgentTrace",
     "chat-jsonl": "golddiff.record.importers.chat_jsonl:ChatJsonl",
 }
 """Name → dotted path, tried in this order: a Qwen Code record also has all that tells a Claude Code record."""
 
 REPOSITORY_IMPORTERS = {
-    "aider-commits": "golddiff.record.importers.aider_commits:AiderCommits",
-    "git-ai": "golddiff.record.importers.git_ai:GitAi",
+    "aider-commits": "golddiff.record.importers.aider.commits:AiderCommits",
+    "git-ai": "golddiff.record.importers.git_ai.importer:GitAi",
     "entire": "golddiff.record.importers.entire:Entire",
 }
 """Name → dotted path of what reads git repositories, asked in this order."""

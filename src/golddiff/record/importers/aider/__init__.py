@@ -1,0 +1,1 @@
+"""aider: chat histories, and chats inside commits."""

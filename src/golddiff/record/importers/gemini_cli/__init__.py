@@ -1,0 +1,1 @@
+"""Gemini CLI: session files; Qwen Code's content is in its parts too."""

@@ -1,0 +1,1 @@
+"""git-ai: authorship notes, and the messages in old ones."""

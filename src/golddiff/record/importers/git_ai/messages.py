@@ -1,0 +1,122 @@
+"""The conversation that git-ai copied into a note → a transcript.
+
+A copy says less than the client's own file: no ids, no usage, results only as text. In Claude Code's copies a tool's
+result is a `user` message, told from a prompt by the call that waits for it; the other clients' copies hold no
+results, so nothing says whether their edits were made (`success` is false).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from datetime import datetime
+from hashlib import blake2b
+
+import msgspec
+
+from golddiff.record.importers.call_log import Answer, CallLog
+from golddiff.record.importers.claude_code.prompts import said
+from golddiff.record.importers.claude_code.records import Line
+from golddiff.record.importers.codex.prompts import is_injected
+from golddiff.record.importers.event_log import EventLog
+from golddiff.record.importers.jsonl import decode, printable_type
+from golddiff.record.importers.timestamps import moment
+from golddiff.record.importers.tool_shapes import asked, json_text
+from golddiff.types import EventKind, RawSession, Session, new_id
+
+_WITH_RESULTS = frozenset({"claude"})
+"""Clients whose copies hold tool results, as `user` messages."""
+_ERRORS = ("<tool_use_error>", "Error: ", "Exit code ", "The user doesn't want to ")
+_NO_RESULTS = ("[Request interrupted by user", "<command-", "<local-command-", "<task-notification>")
+_LINE = Line()
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One entry of `messages`."""
+
+    type: str
+    text: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = msgspec.Raw()
+    timestamp: str | None = None
+
+
+_RECORDS = msgspec.json.Decoder(list[msgspec.Raw])
+_MESSAGE = msgspec.json.Decoder(Message)
+
+
+def transcript_of(
+    messages: msgspec.Raw,
+    tool: str | None,
+    session_id: str | None,
+    model: str | None,
+    source_path: str,
+    repository_url: str | None,
+) -> RawSession | None:
+    """Return the conversation as a transcript; None where nothing in it can be read."""
+    try:
+        records = decode(_RECORDS, messages)
+    except msgspec.DecodeError:
+        return None
+    own_id = new_id("ses")
+    log = EventLog(own_id)
+    calls = CallLog(log)
+    waiting: deque[str] = deque()
+    skipped: Counter[str] = Counter()
+    hashes = []
+    for number, record in enumerate(records):
+        try:
+            message = decode(_MESSAGE, record)
+        except msgspec.DecodeError:
+            skipped["unexpected shape"] += 1
+            continue
+        hashes.append(blake2b(bytes(record), digest_size=8).hexdigest())
+        at = moment(message.timestamp)
+        text = message.text or ""
+        if message.type == "tool_use":
+            call_id = f"m{number}"
+            arguments = json_text(message.input)
+            calls.call(call_id, message.name, arguments, asked(message.name, message.input, None), at=at, model=model)
+            if tool in _WITH_RESULTS:
+                waiting.append(call_id)
+        elif message.type == "user" and waiting and not text.startswith(_NO_RESULTS):
+            answer = Answer(text, is_error=text.startswith(_ERRORS))
+            calls.result(waiting.popleft(), answer, at=at)
+        elif message.type == "user":
+            _said(log, tool, text, at)
+        elif message.type == "assistant":
+            log.add(EventKind.MODEL_CALL, at, text=text or None, model=model)
+        elif message.type == "plan":
+            log.add(EventKind.NOTE, at, text=text)
+        else:
+            why = "not needed" if message.type == "thinking" else "unknown record"
+            skipped[f"{why}: {printable_type(message.type)}"] += 1
+    if not len(log):
+        return None
+    return log.finish(
+        Session(
+            id=own_id,
+            source="git-ai",
+            provider_session_id=session_id,
+            repository_url=repository_url,
+            source_path=source_path,
+            record_hashes=tuple(hashes),
+            skipped=dict(skipped),
+        )
+    )
+
+
+def _said(log: EventLog, tool: str | None, text: str, at: datetime | None) -> None:
+    """Enter what a `user` message says: a prompt, or what the client put in."""
+    if tool == "codex" and is_injected(text):
+        log.add(EventKind.NOTE, at, text=text)
+        return
+    if tool not in _WITH_RESULTS:
+        log.add(EventKind.PROMPT, at, text=text)
+        return
+    found = said(_LINE, text, by_user=True)
+    for note in found.notes:
+        log.add(EventKind.NOTE, at, text=note)
+    if found.interrupted:
+        log.add(EventKind.INTERRUPTION, at)
+    if found.prompt is not None:
+        log.add(EventKind.PROMPT, at, text=found.prompt)

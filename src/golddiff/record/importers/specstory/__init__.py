@@ -1,0 +1,1 @@
+"""SpecStory: Markdown rendered from other agents' sessions."""
