@@ -176,3 +176,28 @@ def test_without_httpx_the_extra_to_install_is_named(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "httpx", None)
     with pytest.raises(ModelError, match=r"httpx is not installed.*golddiff\[evaluate\]"):
         _remote("teacher", Role.TEACHER, "http://localhost/v1#model")
+
+
+def test_two_runs_are_compared_arm_by_arm(workspace: Path, server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = []
+    for model in ("lazy", "good"):
+        assert call(workspace, "--arm", f"student={server}#{model}", "--json") == 0
+        runs.append(json.loads(capsys.readouterr().out)["run_id"])
+    assert run(application, ["compare", *runs, "--workspace", str(workspace), "--json"]) == 0
+    (change,) = json.loads(capsys.readouterr().out)["changes"]
+    assert (change["first"], change["second"], len(change["won"]), change["lost"]) == (0.0, 1.0, 12, [])
+    assert run(application, ["compare", *runs, "--workspace", str(workspace)]) == 0
+    assert "(another" in capsys.readouterr().out
+
+
+def test_only_runs_are_compared(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(application, ["compare", "dst_1", "dst_1", "--workspace", str(workspace)]) == 3
+    assert "dst_1 is no evaluation run" in capsys.readouterr().err
+
+
+def test_what_the_tasks_can_show_is_said_before_anything_is_asked(
+    workspace: Path, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(workspace, "--arm", f"student={server}#good") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "With these 12 tasks from 7 files or repositories two arms cannot be told apart" in said

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from golddiff.statistics.intervals import resample
-from golddiff.statistics.paired import holm, mcnemar_exact, paired_difference
+from golddiff.statistics.intervals import resample, wilson
+from golddiff.statistics.paired import holm, mcnemar_exact, paired_difference, success_difference
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 0), (1, 0), (5, 5), (3, 12), (40, 10), (200, 260)])
@@ -61,3 +61,15 @@ def test_differences_refuse_what_does_not_match() -> None:
         paired_difference(([1.0], [1.0]), ([1.0], [1.0]), counts, clusters=2)
     with pytest.raises(ValueError, match="denominator"):
         paired_difference(([1.0, 1.0], [0.0, 0.0]), ([1.0, 1.0], [1.0, 1.0]), counts, clusters=2)
+
+
+def test_arms_that_never_differ_leave_room_for_a_difference() -> None:
+    """Twelve clusters without one disagreement do not show that there is none."""
+    clusters = [(f"file{index}",) for index in range(12)]
+    counts = resample(clusters, resamples=200)
+    ones, zeros = [1.0] * 12, [0.0] * 12
+    same = success_difference(ones, ones, ones, counts, clusters=12)
+    room = wilson(0, 12).high
+    assert (same.low, same.estimate, same.high) == (-room, 0.0, room)
+    apart = success_difference(ones, zeros, ones, counts, clusters=12)
+    assert (apart.low, apart.high) == (1 - room, 1.0)

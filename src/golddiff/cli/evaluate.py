@@ -53,7 +53,7 @@ teacher first answered when the sessions were recorded.
 @click.option("--limit", type=click.IntRange(1), help="Evaluate a fixed sample of this many tasks.")
 @click.option("--max-tokens", type=click.IntRange(1), default=512, show_default=True, help="Most tokens of an answer.")
 @click.option(
-    "--batch", type=click.IntRange(1), default=32, show_default=True, help="Conversations per call of a model."
+    "--batch", type=click.IntRange(1), default=64, show_default=True, help="Conversations per call of a model."
 )
 @click.option(
     "--likelihood/--no-likelihood", default=True, show_default=True, help="Measure the likelihood of the changed lines."
@@ -95,6 +95,7 @@ def command(
             planned = msgspec.structs.replace(earlier_run, id="this run", harness=harness_name(config))
             require_same_harness(earlier_run, planned)
         made = [one for spec in arms for one in _arms(store, spec, tasks, shots)]
+        console.print(terminal.power(tasks), style="dim", markup=False)
         earlier = list(read_dataset(store, found.id, "train")) if any(one.shots for one in made) else []
         with _progress() as progress:
             run = evaluate(store, tasks, made, dataset_id=found.id, earlier=earlier, config=config, progress=progress)

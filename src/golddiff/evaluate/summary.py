@@ -21,7 +21,7 @@ from golddiff.errors import UsageError
 from golddiff.evaluate.arms import Role
 from golddiff.evaluate.tasks import cluster_paths
 from golddiff.statistics.intervals import Interval, percentile_interval, resample, resampled_ratios, wilson
-from golddiff.statistics.paired import holm, mcnemar_exact, paired_difference
+from golddiff.statistics.paired import holm, mcnemar_exact, paired_difference, success_difference
 from golddiff.statistics.recovered import CRRefused, Recovered, capability_recovered
 from golddiff.types import EvaluationRun, Example, Score
 
@@ -275,9 +275,7 @@ class _Summarising:
             arm=arm,
             against=against,
             tasks=int(both.sum()),
-            difference=paired_difference(
-                (list(first), list(both)), (list(second), list(both)), self._counts, clusters=self._width
-            ),
+            difference=success_difference(list(first), list(second), list(both), self._counts, clusters=self._width),
             only_arm=only_arm,
             only_against=only_against,
             p_value=p_value,

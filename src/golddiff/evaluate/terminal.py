@@ -1,15 +1,21 @@
-"""The evaluation in the terminal: arms, differences, capability recovered, and what could not be scored."""
+"""Evaluations in the terminal: arms, differences, capability recovered, what could not be scored; two runs compared."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from golddiff.evaluate.summary import Summary
+from golddiff.evaluate.comparison import Comparison
+from golddiff.evaluate.summary import FEW_CLUSTERS, Summary
+from golddiff.evaluate.tasks import cluster_paths
 from golddiff.statistics.intervals import Interval
+from golddiff.statistics.power import detectable_difference
+from golddiff.types import Example
 
-__all__ = ["show"]
+__all__ = ["show", "show_comparison"]
 
 
 def show(summary: Summary, console: Console) -> None:
@@ -30,6 +36,54 @@ def show(summary: Summary, console: Console) -> None:
         Text(
             f"95 % intervals: paired cluster bootstrap over {summary.clusters} clusters; "
             f"p: exact McNemar, adjusted after Holm. {summary.caution}",
+            style="dim",
+        )
+    )
+
+
+def power(tasks: Sequence[Example]) -> str:
+    """Return in words what a comparison of two arms on `tasks` can find, if tasks of one cluster are as good as apart.
+
+    The shares of tasks on which two arms disagree are examples: nobody knows it before the run.
+    """
+    found = {share: detectable_difference(len(tasks), share) for share in (0.1, 0.3)} if tasks else {}
+    seen = ", ".join(
+        f"at least {100 * least:.0f} points where they disagree on {share:.0%} of the tasks"
+        for share, least in found.items()
+        if least is not None
+    )
+    clusters = len({path[0] for path in cluster_paths(tasks)})
+    can = f"can be told apart in 8 of 10 runs if they differ by {seen}" if seen else "cannot be told apart reliably"
+    return f"With these {len(tasks)} tasks from {clusters} files or repositories two arms {can}."
+
+
+def show_comparison(found: Comparison, console: Console) -> None:
+    """Print what changed from the first run to the second."""
+    beside = f"{found.only_first} more asked by the first run only, {found.only_second} by the second only"
+    console.print(Text(f"{found.shared} tasks asked by both {found.first_run} and {found.second_run}", style="bold"))
+    console.print(Text(f"{beside} · harness {found.harness}", style="dim"))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("arm", "first", "second", "difference in points", "won : lost", "p", "tasks"):
+        table.add_column(name, justify="left" if name == "arm" else "right")
+    for change in found.changes:
+        table.add_row(
+            Text(change.arm if change.first_identity == change.second_identity else f"{change.arm} (another model)"),
+            f"{100 * change.first:.1f} %",
+            f"{100 * change.second:.1f} %",
+            points(change.difference),
+            f"{len(change.won)} : {len(change.lost)}",
+            p_value(change.p_value),
+            f"{change.tasks}" + (f", {change.left_out} unscored" if change.left_out else ""),
+        )
+    console.print(table)
+    for side, arms in (("first", found.arms_only_first), ("second", found.arms_only_second)):
+        if arms:
+            console.print(Text(f"Only in the {side} run: {', '.join(arms)}", style="dim"))
+    few = "" if found.clusters >= FEW_CLUSTERS else " Too few clusters: these intervals are too short."
+    console.print(
+        Text(
+            f"95 % intervals: paired cluster bootstrap over {found.clusters} clusters; "
+            f"p: exact McNemar, adjusted after Holm.{few} They speak of tasks, not of trainings.",
             style="dim",
         )
     )

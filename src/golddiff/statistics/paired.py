@@ -16,12 +16,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from golddiff.statistics.intervals import Interval, percentile_interval, resampled_ratios
+from golddiff.statistics.intervals import Interval, percentile_interval, resampled_ratios, wilson
 
-__all__ = ["holm", "mcnemar_exact", "paired_difference"]
+__all__ = ["holm", "mcnemar_exact", "paired_difference", "success_difference"]
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
@@ -71,3 +72,29 @@ def paired_difference(
         columns[2], columns[3], counts_RN
     )
     return percentile_interval(float(estimate), replicates, clusters=clusters, level=level)
+
+
+def success_difference(
+    first: Sequence[float],
+    second: Sequence[float],
+    known: Sequence[float],
+    counts_RN: NDArray[np.float64],
+    *,
+    clusters: int,
+    level: float = 0.95,
+) -> Interval:
+    """Return the share of tasks done by the first arm less that by the second, over tasks with `known` 1 (else 0).
+
+    Where the arms differ by the same on every task, all draws agree, which is no certainty: the interval is then as
+    wide as Wilson's for none of `clusters` trials. Raises ValueError as `paired_difference` does.
+    """
+    found = paired_difference((first, known), (second, known), counts_RN, clusters=clusters, level=level)
+    if found.low < found.high:
+        return found
+    room = wilson(0, clusters, level).high
+    return msgspec.structs.replace(
+        found,
+        low=max(-1.0, found.estimate - room),
+        high=min(1.0, found.estimate + room),
+        method="wilson, one trial per cluster",
+    )
