@@ -91,7 +91,7 @@ def suite(grader: Grader, tmp_path_factory: pytest.TempPathFactory) -> Suite:
     tree = build(tmp_path_factory.mktemp("tree"), BASE)
     raw = Suite(tree=tree, expected=EXPECTED, protected={"tests/test_price.py": TESTS.encode()})
     raw = msgspec.structs.replace(raw, limits=msgspec.structs.replace(raw.limits, wall_sec=20.0, cpu_sec=2))
-    confirmed = grader.confirm(raw, GOLD)
+    (confirmed,) = grader.confirm([(raw, GOLD)])
     assert isinstance(confirmed, Suite), confirmed
     return confirmed
 
@@ -138,9 +138,7 @@ def test_a_patch_is_graded_like_its_files(grader: Grader, suite: Suite) -> None:
 def test_a_suite_that_decides_nothing_is_unscored(grader: Grader, suite: Suite) -> None:
     lax = msgspec.structs.replace(suite, expected=(EXPECTED[0], EXPECTED[7]))
     gone = msgspec.structs.replace(suite, expected=("tests/test_price.py::test_absent",))
-    reasons = [
-        found.reason for found in (grader.confirm(lax, GOLD), grader.confirm(gone, GOLD)) if isinstance(found, Unscored)
-    ]
+    reasons = [found.reason for found in grader.confirm([(lax, GOLD), (gone, GOLD)]) if isinstance(found, Unscored)]
     assert "unchanged tree passes" in reasons[0]
     assert "does not pass" in reasons[1]
 
@@ -150,7 +148,7 @@ def test_a_flaky_suite_is_quarantined(grader: Grader, suite: Suite) -> None:
     flaky = msgspec.structs.replace(
         suite, expected=("tests/test_chance.py::test_by_chance",), protected={"tests/test_chance.py": text.encode()}
     )
-    found = grader.confirm(flaky, GOLD, times=24)
+    (found,) = grader.confirm([(flaky, GOLD)], times=24)
     assert isinstance(found, Unscored)
     assert found.reason.startswith("flaky")
 

@@ -131,71 +131,61 @@ class Grader:
             return run
         return Unscored(f"{run.kind}: {run.said}") if run.kind else run.outcomes
 
-    def confirm(self, suite: Suite, accepted: Candidate, *, times: int = 3) -> Suite | Unscored:
-        """Return the suite with the mutants that work on it, or why it cannot decide anything.
+    def confirm(self, work: Sequence[tuple[Suite, Candidate]], *, times: int = 3) -> list[Suite | Unscored]:
+        """Return each suite with the mutants that work on its accepted change, or why it cannot decide anything.
 
-        The accepted change must pass every expected test every time, the unchanged tree must not, and what the canaries
-        need must hold. A suite that is flaky is named so and is to be quarantined.
+        The accepted change must pass every expected test every time, the unchanged tree must not, and canaries among
+        the tests must do what they have to. A suite that is flaky is named so and is to be quarantined.
         """
-        runs = self._run([(suite, accepted, None)] * times + [(suite, {}, None)])
-        for run in runs:
-            if isinstance(run, Unscored):
-                return run
-        *golds, base = [run for run in runs if isinstance(run, _Run)]
-        failures = [_failure(suite, run) for run in golds]
-        if any(failures) and not all(failures):
-            return Unscored(f"flaky: the accepted change passes some of {times} runs ({next(filter(None, failures))})")
-        if failures[0]:
-            return Unscored(f"the accepted change does not pass: {failures[0]}")
-        if not _failure(suite, base):
-            return Unscored("the unchanged tree passes every expected test")
-        fixed = [identity for identity in suite.expected if base.outcomes.get(identity) != "passed"]
-        for tried in (
-            _candidates_for_mutants(suite, fixed),
-            _candidates_for_mutants(suite, fixed, only_fixed=True),
-            [],
-        ):
-            run = self._run([(suite, accepted, tried)])[0]
-            if isinstance(run, Unscored):
-                return run
-            found = [
-                mutant
-                for file, planted in run.planted.items()
-                for name, mutant in planted.mutants.items()
-                if run.fails(file, name)
-            ]
-            confirmed = msgspec.structs.replace(suite, mutants=tuple(sorted(found, key=tried.index)))
-            whole = all(
-                run.fails(file, planted.must_fail) and run.passes(file, planted.must_pass)
-                for file, planted in run.planted.items()
-            )
-            if whole and not _failure(suite, run) and _judged(confirmed, self._again(confirmed, accepted)).passed:
-                return confirmed
-        return Unscored("planted tests disturb its tests, or are not run like them")
-
-    def _again(self, suite: Suite, candidate: Candidate) -> _Run:
-        (run,) = self._run([(suite, candidate, self._choice(suite))])
-        return run if isinstance(run, _Run) else _Run(kind=Kind.RAISED, said=run.reason)
+        found: list[Suite | Unscored | None] = [None] * len(work)
+        plain = [(suite, candidate, None) for suite, accepted in work for candidate in (*[accepted] * times, {})]
+        runs = self._run(plain)
+        tries: dict[int, list[list[Mutant]]] = {}
+        for index, (suite, _) in enumerate(work):
+            *golds, base = runs[index * (times + 1) : (index + 1) * (times + 1)]
+            reason, fixed = _usable(suite, golds, base)
+            if reason:
+                found[index] = Unscored(reason)
+            else:
+                tries[index] = [_worth_trying(suite, fixed), _worth_trying(suite, fixed, only=True), []]
+        while tries:
+            tried = {index: left.pop(0) for index, left in tries.items()}
+            planted = self._run([(*work[index], mutants) for index, mutants in tried.items()])
+            suites = {
+                index: msgspec.structs.replace(work[index][0], mutants=_working(mutants, run))
+                for (index, mutants), run in zip(tried.items(), planted, strict=True)
+            }
+            whole = {index for index, run in zip(tried, planted, strict=True) if _undisturbed(work[index][0], run)}
+            again = self.grade([(suites[index], work[index][1]) for index in sorted(whole)])
+            for index, grade in zip(sorted(whole), again, strict=True):
+                if isinstance(grade, Grade) and grade.passed:
+                    found[index] = suites[index]
+                    del tries[index]
+            for index in [index for index, left in tries.items() if not left]:
+                found[index] = Unscored("planted tests disturb its tests, or are not run like them")
+                del tries[index]
+        return [suite for suite in found if suite is not None]
 
     # ---------------------------------------------------------------------------------------------------- running
 
     def _run(self, work: Sequence[tuple[Suite, Candidate, Sequence[Mutant] | None]]) -> list[_Run | Unscored]:
         """Run every candidate. With mutants, however few, canaries are planted; with None nothing is."""
-        suites: dict[int, tuple[Suite, list[int]]] = {}
+        domains: dict[tuple[object, ...], list[int]] = {}
         runs: list[_Run | Unscored | None] = [None] * len(work)
         jobs: dict[int, tuple[Job, Mapping[str, canaries.Planted]]] = {}
         for index, (suite, candidate, mutants) in enumerate(work):
-            if id(suite) not in suites:
-                check_suite(suite)
+            check_suite(suite)
             try:
                 jobs[index] = self._job(suite, candidate, mutants)
             except PatchError as problem:
                 runs[index] = _Run(kind=Kind.REFUSED, said=str(problem))
             else:
-                suites.setdefault(id(suite), (suite, []))[1].append(index)
+                shared = (suite.tree, suite.packages, suite.plugins, msgspec.structs.astuple(suite.limits))
+                domains.setdefault(shared, []).append(index)
         with tempfile.TemporaryDirectory(prefix="golddiff-") as folder:
             batches = []
-            for number, (suite, indices) in enumerate(suites.values()):
+            for number, indices in enumerate(domains.values()):
+                suite = work[indices[0]][0]
                 tree = Path(folder) / str(number)
                 domain, lacking = _domain(suite, tree)
                 if lacking:
@@ -205,7 +195,7 @@ class Grader:
                     snapshot(suite.tree, tree)
                 batches.append(Batch(jobs=[jobs[index][0] for index in indices], domain=domain, limits=suite.limits))
             ended = self._sandbox.run_batches(batches)
-        for (_, indices), results in zip(suites.values(), ended, strict=True):
+        for indices, results in zip(domains.values(), ended, strict=True):
             for place, index in enumerate(indices):
                 failed = isinstance(results, SandboxError)
                 runs[index] = Unscored(str(results)) if failed else _read(results[place], jobs[index][1])  # type: ignore[index]
@@ -369,15 +359,55 @@ def _failure(suite: Suite, run: _Run) -> str:
     return f"{len(bad)} of {len(suite.expected)} expected tests did not pass, first {bad[0]}: {reason}"
 
 
-def _candidates_for_mutants(suite: Suite, fixed: Sequence[str], *, only_fixed: bool = False) -> list[Mutant]:
-    """Return assertions worth trying: at most two a test, tests that the change made pass first."""
+# ----------------------------------------------------------------------------------------------------- confirming
+
+
+def _usable(suite: Suite, golds: Sequence[_Run | Unscored], base: _Run | Unscored) -> tuple[str, list[str]]:
+    """Return why a suite cannot decide anything, and the expected ids that the accepted change made pass."""
+    ours = next((run.reason for run in (*golds, base) if isinstance(run, Unscored)), "")
+    if ours or isinstance(base, Unscored):
+        return ours, []
+    failures = [_failure(suite, run) for run in golds if isinstance(run, _Run)]
+    if any(failures) and not all(failures):
+        reason = next(filter(None, failures))
+        return f"flaky: the accepted change passes some of {len(golds)} runs, not all ({reason})", []
+    if failures[0]:
+        return f"the accepted change does not pass: {failures[0]}", []
+    if not _failure(suite, base):
+        return "the unchanged tree passes every expected test", []
+    return "", [identity for identity in suite.expected if base.outcomes.get(identity) != "passed"]
+
+
+def _worth_trying(suite: Suite, fixed: Sequence[str], *, only: bool = False) -> list[Mutant]:
+    """Return assertions to turn around: at most two a test, tests that the change made pass first, or `only` those."""
     chosen: list[Mutant] = []
     by_test: dict[tuple[str, str], list[Mutant]] = {}
     for file in suite.files:
         data = _trusted(suite, file)
         for mutant in canaries.mutable(file, data) if data is not None else ():
             by_test.setdefault((mutant.file, mutant.test), []).append(mutant)
-    for identity in fixed if only_fixed else (*fixed, *suite.expected):
+    for identity in fixed if only else (*fixed, *suite.expected):
         file, *names = identity.split("[", 1)[0].split("::")
         chosen += by_test.pop((file, ".".join(names)), [])[:2]
     return chosen[:_MUTANTS_PER_CONFIRMATION]
+
+
+def _working(tried: Sequence[Mutant], run: _Run | Unscored) -> tuple[Mutant, ...]:
+    """Return the mutants that failed, in the order in which they were chosen."""
+    planted = run.planted.items() if isinstance(run, _Run) else ()
+    failing = {
+        mutant
+        for file, found in planted
+        for name, mutant in found.mutants.items()
+        if isinstance(run, _Run) and run.fails(file, name)
+    }
+    return tuple(mutant for mutant in tried if mutant in failing)
+
+
+def _undisturbed(suite: Suite, run: _Run | Unscored) -> bool:
+    """Whether every expected test still passes beside planted ones, and the plain canaries do what they must."""
+    if isinstance(run, Unscored) or _failure(suite, run):
+        return False
+    return all(
+        run.fails(file, found.must_fail) and run.passes(file, found.must_pass) for file, found in run.planted.items()
+    )
