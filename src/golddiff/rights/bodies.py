@@ -89,9 +89,9 @@ def scan_body(raw: bytes, previous: Scanned | None = None, secrets: dict[str, st
 
 
 def _scan(raw: bytes, previous: Scanned | None, secrets: dict[str, str]) -> Scanned:
-    if previous is None and len(raw) <= 2 * _CHUNK:  # nearly every short body holds nothing to hide
-        if Redactor().redact_bytes(raw) is raw and not _hold((raw,), secrets):
-            return Scanned(raw, CleanBytes(raw), _ALL_THE_SAME, secrets, len(raw))
+    small = previous is None and len(raw) <= 2 * _CHUNK
+    if small and Redactor().redact_bytes(raw) is raw and not _hold((raw,), secrets):  # nearly every short body
+        return Scanned(raw, CleanBytes(raw), _ALL_THE_SAME, secrets, len(raw))
     redactor = Redactor()
     redactor.secrets = dict(secrets)
     head = tail = 0

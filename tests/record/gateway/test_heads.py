@@ -14,17 +14,17 @@ def test_a_request_head_leaves_out_what_belongs_to_one_hop_and_every_credential(
         (b"Connection", b"close, X-Mine"), (b"X-Mine", b"1"), (b"TE", b"trailers"), (b"Content-Length", b"9"),
         (b"Metadata-Flavor", b"Google"), (b"anthropic-beta", b"x"), (b"X-Keep", b""),
     ]  # fmt: skip
-    head = heads.request_head(b"POST", b"/v1/x", b"api.example", sent, b"x-api-key: own\r\n", 2, False)
+    head = heads.request_head(b"POST", b"/v1/x", b"api.example", sent, b"x-api-key: own\r\n", False)
     assert head == (
         b"POST /v1/x HTTP/1.1\r\nhost: api.example\r\naccept-encoding: identity\r\nx-api-key: own\r\n"
-        b"anthropic-beta: x\r\nX-Keep: \r\ncontent-length: 2\r\n\r\n"
+        b"anthropic-beta: x\r\nX-Keep: \r\n"
     )
 
 
 def test_the_callers_credential_is_sent_on_only_where_the_operator_said_so() -> None:
     sent = [(b"Authorization", b"Bearer c"), (b"Cookie", b"c")]
-    head = heads.request_head(b"GET", b"/v1/models", b"h", sent, b"", None, True)
-    assert head.endswith(b"identity\r\nAuthorization: Bearer c\r\n\r\n")
+    head = heads.request_head(b"GET", b"/v1/models", b"h", sent, b"", True)
+    assert head.endswith(b"identity\r\nAuthorization: Bearer c\r\n")
 
 
 def test_an_answer_keeps_its_headers_in_order_and_gets_framing_of_its_own() -> None:

@@ -22,9 +22,8 @@ import httptools
 
 from golddiff.record.gateway import heads
 from golddiff.record.gateway.exchange import Exchange
-from golddiff.record.gateway.paths import route, split_target
 from golddiff.record.gateway.refusal import Refusal
-from golddiff.record.gateway.request import Rejected, Request
+from golddiff.record.gateway.request import TOO_MANY_HEADERS, Head, Rejected, Request
 from golddiff.record.gateway.service import Service
 from golddiff.record.gateway.upstreams import READ_BYTES
 
@@ -33,7 +32,6 @@ _BUFFER = memoryview(bytearray(READ_BYTES))
 _HIGH_WATER = 64 * 1024
 _MOST_PIPELINED = 16
 _LINGER_SEC = 1.0
-_HEALTH = {b"/healthz": "health", b"/readyz": "ready"}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -48,6 +46,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.writing_paused = False
         self._parser = httptools.HttpRequestParser(self)
         self._request: Request | None = None
+        self._head: Head | None = None
         self._head_done = False
         self._head_bytes = 0
         self._waiting: deque[Request] = deque()
@@ -89,7 +88,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             if not self._head_done and self._request is not None:
                 self._head_bytes += len(data)
                 if self._head_bytes > heads.MAX_HEAD_BYTES:
-                    rejected = _TOO_MANY_HEADERS
+                    rejected = TOO_MANY_HEADERS
         if rejected is not None:
             self._deaf = True
             self._request = None
@@ -139,23 +138,24 @@ class ClientConnection(asyncio.BufferedProtocol):
         assert self._request is not None
         self._request.target += url
         if len(self._request.target) > heads.MAX_HEAD_BYTES:
-            self._stop(_TOO_MANY_HEADERS)
+            self._stop(TOO_MANY_HEADERS)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         request = self._request
         assert request is not None
         if self._head_done:
             return  # a trailer: ends here
+        if len(name) == 14 and name.lower() == b"content-length":
+            request.length = value
+            return
         request.headers.append((name, value))
         if len(request.headers) > heads.MAX_HEADERS:
-            self._stop(_TOO_MANY_HEADERS)
+            self._stop(TOO_MANY_HEADERS)
 
     def on_headers_complete(self) -> None:
         request = self._request
         assert request is not None
         self._head_done = True
-        request.method = self._parser.get_method()
-        request.http10 = self._parser.get_http_version() == "1.0"
         rejected = self._check(request)
         if rejected is not None:
             self._stop(rejected)
@@ -171,7 +171,7 @@ class ClientConnection(asyncio.BufferedProtocol):
     def on_message_complete(self) -> None:
         request, self._request = self._request, None
         assert request is not None
-        request.keep_alive = self._parser.should_keep_alive() and not request.http10
+        request.keep_alive = self._parser.should_keep_alive() and not request.head.http10
         chunks = request.chunks
         request.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         request.chunks = []
@@ -188,59 +188,35 @@ class ClientConnection(asyncio.BufferedProtocol):
         raise rejected
 
     def _check(self, request: Request) -> Rejected | None:
-        hosts, encodings, length, total, expects = 0, 0, 0, 0, False
-        host, origin = b"", False
-        for name, value in request.headers:
-            size = len(name)
-            total += size + len(value)
-            if size == 4 and name.lower() == b"host":
-                hosts += 1
-                host = value
-            elif size == 14 and name.lower() == b"content-length":
-                length = int(value)
-            elif size == 17 and name.lower() == b"transfer-encoding":
-                encodings += 1
-                if encodings > 1 or request.http10 or value.strip().lower() != b"chunked":
-                    return _BAD_ENCODING
-            elif size == 16 and name.lower() == b"content-encoding" and value.strip().lower() != b"identity":
-                return Rejected(415, "content_encoding", "requests are taken without content encoding only.")
-            elif size == 6:
-                if name.lower() == b"expect":
-                    if value.strip().lower() != b"100-continue":
-                        return Rejected(400, "expect", "the only expectation known here is 100-continue.")
-                    expects = True
-                elif name.lower() == b"origin":
-                    origin = True
-        if total > heads.MAX_HEAD_BYTES:
-            return _TOO_MANY_HEADERS
-        if hosts != 1 and not (request.http10 and hosts == 0):
-            return Rejected(400, "host", "a request has exactly one Host header.")
-        if self._parser.should_upgrade() or request.method == b"CONNECT":
-            return Rejected(501, "upgrade", "no tunnels and no other protocols here.")
-        target = split_target(request.target)
-        if target is None:
-            return Rejected(400, "target", "the request target is not a plain absolute path.")
-        request.path, request.query = target
-        local = self.service.local_hosts
-        if local is not None and (origin or _name_of(host) not in local):
-            return Rejected(403, "origin", "without keys this gateway answers local programs only, no web pages.")
-        if request.target in _HEALTH:
-            request.local = True
+        service, parser = self.service, self._parser
+        method, http10 = parser.get_method(), parser.get_http_version() == "1.0"
+        head = self._head
+        if head is None or not head.says(method, request.target, request.headers, http10):
+            if parser.should_upgrade() or method == b"CONNECT":
+                return Rejected(501, "upgrade", "no tunnels and no other protocols here.")
+            try:
+                head = self._head = Head(
+                    method,
+                    request.target,
+                    request.headers,
+                    http10,
+                    extra_paths=service.settings.extra_paths,
+                    local_hosts=service.local_hosts,
+                )
+            except Rejected as rejected:
+                return rejected
+        request.head = head
+        if head.local:
             return None
-        admission = self.service.gate.admit(request.headers)
+        admission = service.gate.admit(head.headers)
         if isinstance(admission, Refusal):
             return Rejected(admission.status, admission.reason, admission.message, admission.headers)
         request.admission = admission
-        found = route(request.path, self.service.settings.extra_paths)
-        if found is None:
-            return Rejected(404, "path", "not a path of this gateway: see docs/gateway.md for those that pass.")
-        if request.method not in found.methods:
-            allowed = ", ".join(sorted(method.decode("ascii") for method in found.methods))
-            return Rejected(405, "method", f"{found.rest} takes {allowed} only.", (("allow", allowed),))
-        request.route = found
-        if length > self.service.most_body:
+        if head.rejection is not None:
+            return head.rejection
+        if request.length and int(request.length) > service.most_body:
             return self._too_large()
-        if expects and self.exchange is None and not self._waiting:
+        if head.expects and self.exchange is None and not self._waiting:
             self.transport.write(_CONTINUE)
         return None
 
@@ -253,7 +229,7 @@ class ClientConnection(asyncio.BufferedProtocol):
     def _begin(self, request: Request) -> None:
         if request.rejection is not None:
             self._say_no(request.rejection)
-        elif request.local:
+        elif request.head.local:
             self._local(request)
         else:
             self.exchange = exchange = Exchange(self, request, self.service)
@@ -279,7 +255,9 @@ class ClientConnection(asyncio.BufferedProtocol):
         status, body = (200, b"ok\n") if ready or request.target == b"/healthz" else (503, b"draining\n")
         close = not request.keep_alive or self.service.draining
         self.transport.write(
-            heads.own_answer(status, body, content_type=b"text/plain", close=close, head_only=request.method == b"HEAD")
+            heads.own_answer(
+                status, body, content_type=b"text/plain", close=close, head_only=request.head.method == b"HEAD"
+            )
         )
         self._next(not close)
 
@@ -289,9 +267,9 @@ class ClientConnection(asyncio.BufferedProtocol):
         assert exchange is not None
         request = exchange.request
         keep = request.keep_alive and not self.service.draining
-        body = heads.error_body(request.route.api or "openai", status, code, message)
+        body = heads.error_body(request.head.route.api or "openai", status, code, message)
         self.transport.write(
-            heads.own_answer(status, body, headers=headers, close=not keep, head_only=request.method == b"HEAD")
+            heads.own_answer(status, body, headers=headers, close=not keep, head_only=request.head.method == b"HEAD")
         )
         self._next(keep)
 
@@ -358,15 +336,3 @@ class ClientConnection(asyncio.BufferedProtocol):
             self.exchange.cut()
         else:
             self.transport.close()
-
-
-def _name_of(host: bytes) -> bytes:
-    """A Host header without its port."""
-    return (host if host.endswith(b"]") else host.rsplit(b":", 1)[0]).lower()
-
-
-_TOO_MANY_HEADERS = Rejected(
-    431, "head_size", f"request line and headers are limited to {heads.MAX_HEAD_BYTES >> 10} KiB, "
-    f"{heads.MAX_HEADERS} fields."
-)  # fmt: skip
-_BAD_ENCODING = Rejected(400, "transfer_encoding", "Transfer-Encoding may only be one `chunked`, in HTTP/1.1.")

@@ -25,7 +25,6 @@ import msgspec
 from golddiff.providers.wire.route import RouteFields, route_fields
 from golddiff.record.capture import Drop, Ending, RawCall
 from golddiff.record.gateway import heads, retries
-from golddiff.record.gateway.paths import without_secrets
 from golddiff.record.gateway.refusal import Refusal
 from golddiff.record.gateway.request import Request
 from golddiff.record.gateway.routing import Candidate, rename
@@ -71,7 +70,7 @@ class Exchange:
         self.client = client
         self.request = request
         self.service = service
-        self._recorded = self._copies = request.route.recorded and service.recording
+        self._recorded = self._copies = request.head.route.recorded and service.recording
         self._seen = Seen(request, service.most_kept)
         self._active = service.loop.time()
 
@@ -79,14 +78,14 @@ class Exchange:
 
     def start(self) -> None:
         """Begin; the answer, whichever it is, goes to the client."""
-        request, route = self.request, self.request.route
+        request, route = self.request, self.request.head.route
         if route.recorded or request.body[:1] == b"{":
             self._fields = fields = route_fields(request.body)
             if route.recorded and fields.problem is not None:
                 return self._refuse(
                     400, "body", f"the request body is {fields.problem}: send a JSON object with a `model`."
                 )
-        api = route.api or ("anthropic" if request.header(b"anthropic-version") is not None else "openai")
+        api = route.api or ("anthropic" if request.head.has(b"anthropic-version") else "openai")
         router = self.service.router
         self._candidates = router.candidates(api, self._fields.model)
         if not self._candidates and route.api is None:
@@ -98,14 +97,14 @@ class Exchange:
                 f"no upstream of this gateway answers that model on {route.rest}; its operator names upstreams and "
                 "models in [[gateway.upstreams]] of golddiff.toml.",
             )
-        if request.method == b"POST":
+        if request.head.method == b"POST":
             behind = self._candidates[0].model
             reserved = self.service.gate.reserve(request.admission, self._fields, len(request.body), behind)
             if isinstance(reserved, Refusal):
                 return self._refuse(reserved.status, reserved.reason, reserved.message, reserved.headers)
             self._reservation = reserved
             self._copies = self._recorded or reserved is not None  # what was used is read from the copy
-        self._budget = max(1, self.service.settings.attempts - request.earlier_tries())
+        self._budget = max(1, self.service.settings.attempts - request.head.earlier_tries)
         self._try_next()
 
     def _try_next(self) -> None:
@@ -148,12 +147,8 @@ class Exchange:
             except msgspec.DecodeError:
                 upstream.give_back(connection, self.service.loop.time())
                 return self._refuse(400, "body", "the request body is not a JSON object with a `model`.")
-        target = upstream.prefix + request.route.rest.encode("ascii")
-        if query := without_secrets(request.query):
-            target += b"?" + query
-        length = len(body) if body or request.method == b"POST" else None
-        own, forward = upstream.own_headers, upstream.forward
-        head = heads.request_head(request.method, target, upstream.host_header, request.headers, own, length, forward)
+        sized = body or request.head.method == b"POST"
+        head = request.head.for_upstream(upstream) + (b"content-length: %d\r\n\r\n" % len(body) if sized else b"\r\n")
         self.connection = connection
         self._sent = True
         connection.carry(self, head, body)
@@ -182,20 +177,20 @@ class Exchange:
             connection.headers = [(name, mask(value)) for name, value in connection.headers]
         self._seen.begin(status, connection.headers)
         request = self.request
-        bodiless = status in _BODILESS or request.method == b"HEAD"
+        bodiless = status in _BODILESS or request.head.method == b"HEAD"
         if bodiless:
             self._framing = "none"
         elif connection.length is not None:
             self._framing = "length"
         else:
-            self._framing = "close" if request.http10 else "chunked"
+            self._framing = "close" if request.head.http10 else "chunked"
         close = self._framing == "close" or not self._keeps_alive()
         self._head = heads.response_head(
             status, connection.reason, connection.headers, self._framing, connection.length, close
         )
         if self.client.writing_paused:
             self.pause()
-        if request.method == b"HEAD" and not connection.over:
+        if request.head.method == b"HEAD" and not connection.over:
             self.connection = None
             connection.abort()  # its parser would wait for a body that does not come
             self._complete(b"")
@@ -227,7 +222,7 @@ class Exchange:
         """Whether the stream's closing event may be in these bytes: the end of the message usually comes next."""
         if self.service.holds.deadline <= 0 or not body.endswith((b"\n\n", b"\r\n\r\n")):
             return False
-        protocol = self.request.route.protocol
+        protocol = self.request.head.route.protocol
         if protocol == "openai-responses":
             return b"event: response.completed" in body or b"event: response.incomplete" in body
         mark = _ENDINGS.get(protocol)
@@ -291,7 +286,7 @@ class Exchange:
         connection.abort()
         if self._seen.status == 0:
             self._seen.tried(connection.upstream.name, kind)
-            if self.request.method in (b"GET", b"HEAD") and self._tries < self._budget:
+            if self.request.head.method in (b"GET", b"HEAD") and self._tries < self._budget:
                 self._again(retries.pause(self._tries))
             elif kind == "timeout":
                 self._give_up(504, "upstream_timeout", "did not answer in time")

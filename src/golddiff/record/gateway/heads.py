@@ -60,14 +60,11 @@ REASONS = {
 }  # fmt: skip
 
 
-def request_head(
-    method: bytes, target: bytes, host: bytes, headers: HeaderList, own: bytes, length: int | None, forward: bool
-) -> bytes:
-    """Return the head that an upstream gets.
+def request_head(method: bytes, target: bytes, host: bytes, headers: HeaderList, own: bytes, forward: bool) -> bytes:
+    """Return the head that an upstream gets, up to where its length and the empty line follow.
 
     Args:
         own: header lines of the gateway (its credential), each ended by CRLF.
-        length: bytes of the body; None: a method without one.
         forward: let the caller's own credential pass.
     """
     named = _named_by_connection(headers)
@@ -80,7 +77,6 @@ def request_head(
         elif lowered in named:
             continue
         lines += (name, b": ", value, b"\r\n")
-    lines.append(b"\r\n" if length is None else b"content-length: %d\r\n\r\n" % length)
     return b"".join(lines)
 
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from golddiff.record.capture import Attempted, Ending, RawCall
 from golddiff.record.gateway.gate import Served
 from golddiff.record.gateway.heads import HeaderList, recorded
-from golddiff.record.gateway.paths import without_secrets
 from golddiff.record.gateway.request import Request
 from golddiff.types import new_id
 
@@ -65,19 +64,19 @@ class Seen:
     def call(self, upstream: str, model: str | None, ending: Ending) -> RawCall:
         """Return the call for the recorder."""
         request = self._request
-        query = without_secrets(request.query).decode("latin-1")
+        head = request.head
         return RawCall(
             call_id=self.id,
             started_at=self._wall,
             first_byte_ns=self._first_byte,
             duration_ns=time.monotonic_ns() - self._started,
             key_id=request.admission.key_id,
-            protocol=request.route.protocol,
+            protocol=head.route.protocol,
             upstream=upstream,
-            method=request.method.decode("ascii"),
-            path=f"{request.path}?{query}" if query else request.path,
+            method=head.method.decode("ascii"),
+            path=head.path,
             asked_model=model,
-            request_headers=recorded(request.headers),
+            request_headers=head.recorded,
             response_headers=recorded(self._headers),
             request_body=request.body,
             response_body=self._copy[0] if len(self._copy) == 1 else b"".join(self._copy),
@@ -93,7 +92,7 @@ class Seen:
         return Served(
             call_id=self.id,
             key_id=request.admission.key_id,
-            protocol=request.route.protocol,
+            protocol=request.head.route.protocol,
             upstream=upstream,
             status=self.status,
             code=code,
