@@ -17,14 +17,17 @@ from bench.histories.trees import Tree
 
 def git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     """Run git without anyone's configuration."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
     done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], input=stdin, capture_output=True, env=environment, check=False
+        ["git", "-C", str(folder), *arguments], input=stdin, capture_output=True, env=_environment(), check=False
     )
     if done.returncode:
         raise RuntimeError(f"git {' '.join(arguments)} failed: {done.stderr.decode(errors='replace')}")
     return done.stdout
+
+
+def _environment() -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return environment | {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
 
 
 def write_repository(builder: Builder, folder: Path) -> dict[int, str]:
@@ -32,31 +35,44 @@ def write_repository(builder: Builder, folder: Path) -> dict[int, str]:
     folder.mkdir(parents=True, exist_ok=True)
     git(folder, "init", "--quiet", "--template=", f"--initial-branch={MAIN}")
     reachable = sorted(set[int]().union(*(builder.ancestors(tip) for tip in builder.branches.values())))
-    marks = folder / ".git" / "histories-marks"
-    stream = b"".join(_stream(builder, reachable))
-    git(
-        folder, "-c", "fastimport.unpackLimit=1", "fast-import", "--quiet", "--force", f"--export-marks={marks}",
-        stdin=stream,
-    )  # fmt: skip
-    rows = (row.split() for row in marks.read_text().splitlines())
-    shas = {int(mark[1:]) - 1: sha for mark, sha in rows}
-    marks.unlink()
+    return _import(builder, reachable, folder)
+
+
+def _import(builder: Builder, reachable: list[int], folder: Path) -> dict[int, str]:
+    shas: dict[int, str] = {}
+    with subprocess.Popen(
+        ["git", "-C", str(folder), "-c", "fastimport.unpackLimit=1", "fast-import", "--quiet", "--force"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=_environment(),
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        for number in reachable:
+            process.stdin.write(b"".join(_commit(builder, number, shas)) + f"get-mark :{number + 1}\n".encode())
+            process.stdin.flush()
+            shas[number] = process.stdout.readline().decode().strip()
+        for name, tip in builder.branches.items():
+            process.stdin.write(f"reset refs/heads/{name}\nfrom :{tip + 1}\n\n".encode())
+        process.stdin.close()
+    if process.returncode:
+        raise RuntimeError(f"git fast-import failed in {folder}")
     return shas
 
 
-def _stream(builder: Builder, reachable: list[int]) -> Iterator[bytes]:
-    for number in reachable:
-        commit = builder.commits[number]
-        yield f"commit refs/heads/{MAIN}\nmark :{number + 1}\n".encode()
-        yield f"author {_person(commit, commit.authored_at)}\n".encode()
-        yield f"committer {_person(commit, commit.committed_at)}\n".encode()
-        yield _data(commit.message + "\n")
-        for place, parent in enumerate(commit.parents):
-            yield f"{'merge' if place else 'from'} :{parent + 1}\n".encode()
-        yield from _files(builder.commits[commit.parents[0]].tree if commit.parents else {}, commit.tree)
-        yield b"\n"
-    for name, tip in builder.branches.items():
-        yield f"reset refs/heads/{name}\nfrom :{tip + 1}\n\n".encode()
+def _commit(builder: Builder, number: int, shas: dict[int, str]) -> Iterator[bytes]:
+    commit = builder.commits[number]
+    message = commit.message + "\n"
+    if (reverted := shas.get(builder.reverts.get(number, -1))) is not None:  # as `git revert` says it
+        message += f"\nThis reverts commit {reverted}.\n"
+    yield f"commit refs/heads/{MAIN}\nmark :{number + 1}\n".encode()
+    yield f"author {_person(commit, commit.authored_at)}\n".encode()
+    yield f"committer {_person(commit, commit.committed_at)}\n".encode()
+    yield _data(message)
+    for place, parent in enumerate(commit.parents):
+        yield f"{'merge' if place else 'from'} :{parent + 1}\n".encode()
+    yield from _files(builder.commits[commit.parents[0]].tree if commit.parents else {}, commit.tree)
+    yield b"\n"
 
 
 def _files(before: Tree, after: Tree) -> Iterator[bytes]:

@@ -7,23 +7,29 @@ Read from what the builder noted, never from text. The words:
 - a commit *brings* a line if its first parent lacks it and no ancestor of the commit had brought it before: these are
   the commits that the line's session should be linked to. A branch's commit and its squash both bring it. Merge
   commits bring nothing;
-- a commit *touches* a session if it adds or removes lines that the session wrote or took out, or lines that revise
-  those: a link to it is no error, a link to any other commit is;
-- a line of a session's final state is *kept* if the newest commit of the default branch that brought lines of the
-  session to its file (or took some out) still has it, perhaps moved, re-indented or wrapped; *revised* if a changed
-  form of it is there; else *dropped*.
+- a commit *touches* a session if it adds to a file, or removes from one, lines that the session wrote or took out, or
+  lines that revise those: a link to it is no error, a link to any other commit is;
+- the *accepted* state of a file is what the newest commit of these left that changed it: commits of the default branch
+  that bring lines of the session, reverts of those and reverts of reverts, and commits by a person within `FOLLOW_UP`
+  of the last that take the session's lines out of that file or move them into it (follow-up fixes). What happens
+  otherwise is survival;
+- a line of a session's final state is *kept* if an accepted file has it, perhaps moved, re-indented or wrapped;
+  *revised* if a changed form of it is there; else *dropped*.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bench.histories.agent import AgentSession, Writer
 from bench.histories.builder import MAIN, Builder
-from bench.histories.trees import Line, line_ids
+from bench.histories.trees import Line, Tree, line_ids
+
+FOLLOW_UP = timedelta(days=7)
+"""How long after the last commit that brought its lines a person's change of them still is a revision."""
 
 
 class Life(NamedTuple):
@@ -68,8 +74,8 @@ class SessionTruth:
     """Of `final`, those kept in the accepted state."""
     revised: set[int]
     dropped: set[int]
-    reverted: bool
-    """Whether a revert on the main line took lines of it out."""
+    undone: bool
+    """Whether every commit of the default branch that brought its lines was reverted, and the revert stood."""
 
     @property
     def nowhere(self) -> bool:
@@ -127,10 +133,10 @@ def find_truth(builder: Builder, shas: dict[int, str]) -> Truth:
     chain.reverse()
     truth.main_line = [shas[number] for number in chain]
     _lives(truth, builder, shas, chain)
-    added, removed = _changes(builder, shas)
-    brings = _brings(builder, added)
+    changes = _changes(builder, shas)
+    brings = _brings(builder, changes)
     for session in builder.sessions:
-        truth.sessions[session.name] = _session(builder, shas, session, added, removed, brings, chain)
+        truth.sessions[session.name] = _session(builder, shas, session, changes, brings)
     return truth
 
 
@@ -162,22 +168,37 @@ def _lives(truth: Truth, builder: Builder, shas: dict[int, str], chain: list[int
         living = now
 
 
-def _changes(builder: Builder, shas: dict[int, str]) -> tuple[dict[int, set[int]], dict[int, set[int]]]:
-    """Lines that each commit with one parent (or none) adds and removes."""
-    added: dict[int, set[int]] = {}
-    removed: dict[int, set[int]] = {}
+class _Change(NamedTuple):
+    """Lines that a commit with one parent (or none) adds and removes."""
+
+    added: set[int]
+    removed: set[int]
+    touched: set[int]
+    """Lines added to a file or removed from one, those that only moved to another file included."""
+
+
+def _changes(builder: Builder, shas: dict[int, str]) -> dict[int, _Change]:
+    found: dict[int, _Change] = {}
     for number in shas:
         commit = builder.commits[number]
         if len(commit.parents) < 2:
             before = builder.commits[commit.parents[0]].tree if commit.parents else {}
-            changed = [k for k in commit.tree.keys() | before.keys() if commit.tree.get(k) != before.get(k)]
-            old = line_ids({k: before[k] for k in changed if k in before})
-            new = line_ids({k: commit.tree[k] for k in changed if k in commit.tree})
-            added[number], removed[number] = new - old, old - new
-    return added, removed
+            old, new, touched = set[int](), set[int](), set[int]()
+            for key in commit.tree.keys() | before.keys():
+                if commit.tree.get(key) != before.get(key):
+                    had, has = _lines_of(before, key), _lines_of(commit.tree, key)
+                    old |= had
+                    new |= has
+                    touched |= had ^ has
+            found[number] = _Change(new - old, old - new, touched)
+    return found
 
 
-def _brings(builder: Builder, added: dict[int, set[int]]) -> dict[int, list[int]]:
+def _lines_of(tree: Tree, number: int) -> set[int]:
+    return line_ids({number: tree[number]}) if number in tree else set()
+
+
+def _brings(builder: Builder, changes: dict[int, _Change]) -> dict[int, list[int]]:
     """Line → commits that bring it."""
     before: dict[int, int] = {}  # ancestors as bits, the commit itself included
     for number, commit in enumerate(builder.commits):
@@ -185,8 +206,8 @@ def _brings(builder: Builder, added: dict[int, set[int]]) -> dict[int, list[int]
         for parent in commit.parents:
             before[number] |= before[parent]
     found: dict[int, list[int]] = defaultdict(list)
-    for number in sorted(added):
-        for line in added[number]:
+    for number in sorted(changes):
+        for line in changes[number].added:
             if not any(before[number] >> other & 1 for other in found[line]):
                 found[line].append(number)
     return found
@@ -196,13 +217,12 @@ def _session(
     builder: Builder,
     shas: dict[int, str],
     session: AgentSession,
-    added: dict[int, set[int]],
-    removed: dict[int, set[int]],
+    changes: dict[int, _Change],
     brings: dict[int, list[int]],
-    chain: list[int],
 ) -> SessionTruth:
     name = session.name
-    own = {line for line, writer in builder.writers.items() if writer.kind == "session" and writer.name == name}
+    by_agents = {line for line, writer in builder.writers.items() if writer.kind == "session"}
+    own = {line for line in by_agents if builder.writers[line].name == name}
     took = {line for line, events in builder.removals.items() if any(by.name == name for _, by in events)}
     forms = {line for line in builder.revises if _revises(builder, line, own)}
     final: dict[int, tuple[str, Line]] = {}
@@ -215,29 +235,29 @@ def _session(
     related = own | forms
     touches = {
         shas[number]
-        for number in added
-        if (added[number] | removed[number]) & related
-        or (builder.commits[number].committed_at >= session.started_at and (added[number] | removed[number]) & took)
+        for number, change in changes.items()
+        if change.touched & related
+        or (builder.commits[number].committed_at >= session.started_at and change.touched & took)
     }
     default = builder.ancestors(builder.branches[MAIN])
-    linked = [number for number in sorted(added) if number in default and shas[number] in brought]
-    accepted: dict[int, set[int]] = {}
-    for number in linked:
+    linked = [number for number in sorted(changes) if number in default and shas[number] in brought]
+    steps = _reverts_of(builder, linked, default)
+    there: dict[int, set[int]] = {}
+    last = max((builder.commits[number].committed_at for number in linked), default=None)
+    for number in sorted(changes.keys() & default):
         commit = builder.commits[number]
         before = builder.commits[commit.parents[0]].tree if commit.parents else {}
+        counted = number in linked or number in steps
+        fixed = last is not None and last < commit.committed_at <= last + FOLLOW_UP
+        fixed = fixed and not changes[number].added & by_agents
         for key in commit.tree.keys() | before.keys():
             if commit.tree.get(key) != before.get(key):
-                accepted[key] = {line.id for line in commit.tree[key].lines} if key in commit.tree else set()
-    there = set[int]().union(*accepted.values())
-    kept = there & final.keys()
-    changed = {line for line in final.keys() - kept if any(_revises(builder, form, {line}) for form in there)}
-    gone = {
-        line
-        for number in chain
-        if number in builder.reverts
-        for line in line_ids(builder.commits[builder.commits[number].parents[0]].tree)
-        - line_ids(builder.commits[number].tree)
-    }
+                new = _lines_of(commit.tree, key)
+                if counted or (fixed and (new ^ _lines_of(before, key)) & own):
+                    there[key] = new
+    found = set[int]().union(*there.values())
+    kept = found & final.keys()
+    changed = {line for line in final.keys() - kept if any(_revises(builder, form, {line}) for form in found)}
     return SessionTruth(
         name=name,
         final=final,
@@ -247,7 +267,25 @@ def _session(
         kept=kept,
         revised=changed,
         dropped=final.keys() - kept - changed,
-        reverted=bool(gone & own),
+        undone=bool(linked) and all(_stands_reverted(builder, number, default) for number in linked),
+    )
+
+
+def _reverts_of(builder: Builder, commits: list[int], default: set[int]) -> set[int]:
+    """Reverts on the default branch of these commits, and reverts of reverts."""
+    found: set[int] = set()
+    for number, of in sorted(builder.reverts.items()):
+        if number in default and (of in commits or of in found):
+            found.add(number)
+    return found
+
+
+def _stands_reverted(builder: Builder, commit: int, default: set[int]) -> bool:
+    """Whether a commit was reverted by one that was not reverted itself."""
+    return any(
+        number in default and not _stands_reverted(builder, number, default)
+        for number, of in builder.reverts.items()
+        if of == commit
     )
 
 
