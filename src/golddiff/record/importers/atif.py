@@ -27,6 +27,7 @@ from golddiff.record.importers.heads import Head
 from golddiff.record.importers.jsonl import JsonLines, decode, printable_type, record_hash
 from golddiff.record.importers.timestamps import moment
 from golddiff.record.importers.tool_shapes import asked, json_text
+from golddiff.record.importers.untyped import marked_text, string_at
 from golddiff.types import EventKind, RawSession, Session, Usage, new_id
 
 _VERSION = key("schema_version", '"ATIF-v')
@@ -147,8 +148,8 @@ class _Reader:
         self._id = new_id("ses")
         self._log = EventLog(self._id)
         self._calls = CallLog(self._log)
-        self._cwd = _string(trajectory.extra, "cwd") or _first(_value(trajectory.agent.extra, "cwds"))
-        self._cwd = self._cwd or _string(trajectory.agent.extra, "cwd")
+        self._cwd = string_at(trajectory.extra, "cwd") or _first(_value(trajectory.agent.extra, "cwds"))
+        self._cwd = self._cwd or string_at(trajectory.agent.extra, "cwd")
         self.skipped: Counter[str] = Counter()
         self.speaks = False
 
@@ -164,8 +165,8 @@ class _Reader:
             return
         at = moment(step.timestamp)
         side = _value(step.extra, "is_sidechain") is True
-        agent = (_string(step.extra, "agent_id") or "sidechain") if side else None
-        text = _text(step.message)
+        agent = (string_at(step.extra, "agent_id") or "sidechain") if side else None
+        text = marked_text(step.message)
         if step.source == "agent":
             self._agent(step, text, agent, at)
         elif step.source == "user":
@@ -198,7 +199,7 @@ class _Reader:
         return given if not self._calls.was_answered(given) else f"{given} of step {step.step_id}"
 
     def _result(self, result: _Result, step: _Step, agent: str | None, at: datetime | None) -> None:
-        text = _text(result.content)
+        text = marked_text(result.content)
         given = result.source_call_id
         if given is None and step.tool_calls is not None and len(step.tool_calls) == 1:
             given = step.tool_calls[0].tool_call_id
@@ -225,9 +226,9 @@ class _Reader:
                 agent_version=" ".join(part for part in (trajectory.agent.name, trajectory.agent.version) if part)
                 or None,
                 cwd=self._cwd,
-                repository_url=_string(extra, "repository_url"),
-                branch=_string(extra, "branch") or _first(_value(agent_extra, "git_branches")),
-                base_commit=_string(extra, "base_commit"),
+                repository_url=string_at(extra, "repository_url"),
+                branch=string_at(extra, "branch") or _first(_value(agent_extra, "git_branches")),
+                base_commit=string_at(extra, "base_commit"),
                 source_path=str(path),
                 record_hashes=tuple(record_hash(raw) for raw in trajectory.steps),
                 skipped=dict(self.skipped),
@@ -260,28 +261,5 @@ def _value(place: object, name: str) -> Any:
     return place.get(name) if isinstance(place, dict) else None
 
 
-def _string(place: object, name: str) -> str | None:
-    value = _value(place, name)
-    return value if isinstance(value, str) and value else None
-
-
 def _first(values: object) -> str | None:
     return values[0] if isinstance(values, list) and values and isinstance(values[0], str) else None
-
-
-def _text(content: object) -> str:
-    """Text of a message: a string, or parts since version 1.6."""
-    if isinstance(content, str):
-        return content
-    if content is None:
-        return ""
-    if not isinstance(content, list):
-        return json_text(content) or ""
-    found = []
-    for part in content:
-        if isinstance(part, str):
-            found.append(part)
-        elif isinstance(part, dict):
-            text = part.get("text")
-            found.append(text if isinstance(text, str) else f"[{printable_type(part.get('type'))}]")
-    return "\n".join(found)

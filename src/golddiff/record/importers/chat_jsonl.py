@@ -21,6 +21,7 @@ from golddiff.record.importers.contract import Reading, ReadSession
 from golddiff.record.importers.event_log import EventLog
 from golddiff.record.importers.jsonl import JsonLines, decode, printable_type, record_hash
 from golddiff.record.importers.tool_shapes import asked, json_text
+from golddiff.record.importers.untyped import marked_text
 from golddiff.types import EventKind, RawSession, Session, new_id
 
 _NOTES = ("system", "developer")
@@ -104,7 +105,7 @@ def _transcript(row: _Row, path: Path, digest: str) -> RawSession | None:
         except msgspec.DecodeError:
             skipped["unexpected shape"] += 1
             continue
-        text = _text(message.content)
+        text = marked_text(message.content)
         if message.role == "assistant":
             log.add(EventKind.MODEL_CALL, None, text=text or None, model=model)
             for place, call in enumerate(message.tool_calls or ()):
@@ -135,17 +136,3 @@ def _transcript(row: _Row, path: Path, digest: str) -> RawSession | None:
             skipped=dict(skipped),
         )
     )
-
-
-def _text(content: Any) -> str:
-    """Text of a message: a string, or parts of which those without text become their type in brackets."""
-    if content is None or isinstance(content, str):
-        return content or ""
-    if not isinstance(content, list):
-        return json_text(content) or ""
-    found = []
-    for part in content:
-        text = part.get("text") if isinstance(part, dict) else part
-        kind = printable_type(part.get("type")) if isinstance(part, dict) else "part"
-        found.append(text if isinstance(text, str) else f"[{kind}]")
-    return "\n".join(found)

@@ -20,10 +20,11 @@ from pathlib import Path
 import msgspec
 
 from golddiff.record.importers.call_log import Answer, CallLog
-from golddiff.record.importers.contract import Reading, ReadSession
+from golddiff.record.importers.contract import Reading
 from golddiff.record.importers.event_log import EventLog
 from golddiff.record.importers.heads import first_record
 from golddiff.record.importers.jsonl import JsonLines, decode, printable_type
+from golddiff.record.importers.one_session import read_one
 from golddiff.record.importers.timestamps import moment
 from golddiff.record.importers.tool_shapes import asked, json_text
 from golddiff.types import EventKind, RawSession, Session, Usage, new_id
@@ -126,16 +127,7 @@ class CopilotCli:
 
     def read(self, path: Path) -> Reading:
         """Read one file into at most one session."""
-        lines = JsonLines(path, _Line)
-        reader = _Reader(path)
-        for line in lines:
-            reader.line(line)
-        damaged = tuple(lines.damaged)
-        if not reader.speaks:
-            return Reading(
-                damaged=damaged, skipped=dict(lines.skipped + reader.skipped + Counter({"no conversation": 1}))
-            )
-        return Reading((ReadSession(reader.session(lines)),), damaged)
+        return read_one(JsonLines(path, _Line), _Reader(path))
 
 
 _TELLING = frozenset(
@@ -169,6 +161,7 @@ class _Reader:
         self._ends: list[_Tokens] = []
         self.skipped: Counter[str] = Counter()
         self.speaks = False
+        self.parent: str | None = None
 
     def line(self, line: _Line) -> None:
         """Take in one event."""
@@ -294,13 +287,10 @@ class _Reader:
             self._calls.cut(slot)
             self._messages = {key: start for key, start in self._messages.items() if start < slot}
 
-    def session(self, lines: JsonLines[_Line]) -> RawSession:
+    def session(self, hashes: list[str], skipped: Counter[str]) -> RawSession:
         """Close the log and put the header on it."""
         start = self._start or _Data()
         context = start.context or _Context()
-        skipped = self.skipped + lines.skipped
-        if lines.damaged:
-            skipped["damaged line"] = len(lines.damaged)
         repository = context.repository
         transcript = self._log.finish(
             Session(
@@ -313,8 +303,8 @@ class _Reader:
                 branch=context.branch,
                 base_commit=context.headCommit,
                 source_path=str(self._path),
-                record_hashes=tuple(lines.hashes),
-                skipped=dict(skipped),
+                record_hashes=tuple(hashes),
+                skipped=dict(self.skipped + skipped),
             )
         )
         header = msgspec.structs.replace(transcript.session, usage=_total(transcript.session.usage, self._ends))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from io import FileIO
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -61,6 +61,10 @@ class JsonLines(Generic[RecordT]):
                 records = self._at_once(block)
                 yield from self._one_by_one(block) if records is None else records
 
+    def left_out(self) -> Counter[str]:
+        """Records without an event of their own so far, by reason; damaged lines among them."""
+        return self.skipped + Counter({"damaged line": len(self.damaged)})
+
     def _at_once(self, block: _Block) -> list[RecordT] | None:
         """Decode a block in one call and look at its names together; None where any of it is not as it should be.
 
@@ -77,7 +81,11 @@ class JsonLines(Generic[RecordT]):
         together = "".join(filter(None, names)).encode("utf-8", "replace")
         if together.translate(None, _HEX) or len(together) != _UUID_CHARS * (len(names) - nameless):
             return None
-        self.hashes += (name or _hash_of(record) for name, record in zip(names, records, strict=True))
+        self.hashes += (
+            [name or _hash_of(record) for name, record in zip(names, records, strict=True)]
+            if nameless
+            else cast("list[str]", names)
+        )
         return records
 
     def _one_by_one(self, block: _Block) -> Iterator[RecordT]:

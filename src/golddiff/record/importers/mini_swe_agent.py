@@ -26,7 +26,8 @@ from golddiff.record.importers.jsonl import decode, printable_type, record_hash
 from golddiff.record.importers.submissions import add_submission
 from golddiff.record.importers.timestamps import moment
 from golddiff.record.importers.tool_shapes import Asked
-from golddiff.types import EventKind, RawSession, Session, Usage, new_id
+from golddiff.record.importers.untyped import said_text, string_at, usage_of
+from golddiff.types import EventKind, RawSession, Session, new_id
 
 _BLOCK = re.compile(r"```(?:mswea_bash_command|bash|sh)?[ \t]*\n(.*?)\n?```", re.DOTALL)
 _RETURN_CODE = re.compile(r"<returncode>\s*(-?\d{1,10})\s*</returncode>")
@@ -111,9 +112,9 @@ class _Reader:
         """Commands that wait for what they printed, in order."""
         self._prompted = False
         config = info.config or {}
-        self._model = _string(config, "model", "model_name")
-        self._cwd = _string(config, "environment", "cwd") or None
-        self._template = _string(config, "agent", "instance_template")
+        self._model = string_at(config, "model", "model_name")
+        self._cwd = string_at(config, "environment", "cwd") or None
+        self._template = string_at(config, "agent", "instance_template")
         self._submission: str | None = None
         self.skipped: Counter[str] = Counter()
         self.speaks = False
@@ -127,7 +128,7 @@ class _Reader:
             return
         extra = message.extra or {}
         at = moment(extra["timestamp"]) if isinstance(extra.get("timestamp"), int | float | str) else None
-        text = _text(message.content)
+        text = said_text(message.content)
         role = message.role or {"function_call_output": "tool"}.get(message.type or "", message.object)
         if role == "system":
             self.skipped["not needed: system"] += 1
@@ -135,11 +136,11 @@ class _Reader:
             self._submission = extra["submission"] if isinstance(extra.get("submission"), str) else None
             self.skipped["not needed: exit"] += 1
         elif role in ("assistant", "response"):
-            self._answer(message, text or _text(message.output), extra, at)
+            self._answer(message, text or said_text(message.output), extra, at)
         elif role == "user" and extra.get("actions"):  # the person's own command; what it printed is a note too
             self._log.add(EventKind.NOTE, at, text=text)
         elif role == "tool" or (role == "user" and self._open and not _by_person(text, extra)):
-            self._printed(message, text or _text(message.output), extra, at)
+            self._printed(message, text or said_text(message.output), extra, at)
         elif role == "user":
             self._said(text, extra, at)
         else:
@@ -170,9 +171,9 @@ class _Reader:
     def _answer(self, message: _Message, text: str, extra: dict[str, Any], at: datetime | None) -> None:
         self.speaks = True
         response = extra.get("response")
-        self._model = model = self._model or message.model or _string(response, "model")
+        self._model = model = self._model or message.model or string_at(response, "model")
         counted = message.usage or (response.get("usage") if isinstance(response, dict) else None)
-        self._log.add(EventKind.MODEL_CALL, at, text=text or None, model=model, usage=_usage(counted))
+        self._log.add(EventKind.MODEL_CALL, at, text=text or None, model=model, usage=usage_of(counted))
         actions = extra.get("actions")
         if isinstance(actions, list):
             commands = [action for action in actions if isinstance(action, dict)]
@@ -239,46 +240,3 @@ def _task(text: str, template: str | None) -> str:
     start = text.find(opening) + len(opening) if opening in text else -1
     end = text.find(closing, start) if closing else len(text)
     return text[start:end].strip() if 0 <= start < end else text
-
-
-def _usage(counted: object) -> Usage | None:
-    if not isinstance(counted, dict):
-        return None
-    prompt = _count(counted, "prompt_tokens", "input_tokens")
-    details = counted.get("prompt_tokens_details") or counted.get("input_tokens_details")
-    cached = min(prompt, _count(details, "cached_tokens")) if isinstance(details, dict) else 0
-    output = _count(counted, "completion_tokens", "output_tokens")
-    return Usage(input_tokens=prompt - cached, output_tokens=output, cache_read_tokens=cached)
-
-
-def _count(counted: dict[str, Any], *names: str) -> int:
-    return next((max(0, counted[name]) for name in names if isinstance(counted.get(name), int)), 0)
-
-
-def _string(place: object, *names: str) -> str | None:
-    for name in names:
-        place = place.get(name) if isinstance(place, dict) else None
-    return place if isinstance(place, str) else None
-
-
-def _text(content: object) -> str:
-    """Text of a message: a string, or parts of which some may hold parts themselves."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    found = []
-    for part in content:
-        if isinstance(part, str):
-            found.append(part)
-        elif isinstance(part, dict):
-            inner = part.get("text") or part.get("content")
-            if isinstance(inner, list):
-                inner = "\n".join(
-                    deep["text"] for deep in inner if isinstance(deep, dict) and isinstance(deep.get("text"), str)
-                )
-            if isinstance(inner, str):
-                found.append(inner)
-            elif part.get("type") in ("image_url", "input_image"):
-                found.append("[image]")
-    return "\n".join(found)

@@ -18,11 +18,12 @@ import msgspec
 
 from golddiff.record.importers.call_log import CallLog
 from golddiff.record.importers.claude_code.tree import Node, live_records
-from golddiff.record.importers.contract import Reading, ReadSession
+from golddiff.record.importers.contract import Reading
 from golddiff.record.importers.event_log import EventLog
 from golddiff.record.importers.gemini_cli import parts as gemini
 from golddiff.record.importers.heads import first_record
 from golddiff.record.importers.jsonl import JsonLines, decode, printable_type
+from golddiff.record.importers.one_session import read_one
 from golddiff.record.importers.timestamps import moment
 from golddiff.record.importers.tool_shapes import asked, json_text
 from golddiff.types import EventKind, RawSession, Session, new_id
@@ -98,15 +99,7 @@ class QwenCode:
 
     def read(self, path: Path) -> Reading:
         """Read one file into at most one session."""
-        lines = JsonLines(path, _Line)
-        reader = _Reader(path)
-        for line in lines:
-            reader.keep(line)
-        damaged = tuple(lines.damaged)
-        if not reader.speaks:
-            skipped = lines.skipped + reader.skipped + Counter({"no conversation": 1})
-            return Reading(damaged=damaged, skipped=dict(skipped))
-        return Reading((ReadSession(reader.session(lines), reader.parent),), damaged)
+        return read_one(JsonLines(path, _Line), _Reader(path))
 
 
 def _tells(line: _Line) -> bool:
@@ -128,7 +121,7 @@ class _Reader:
         self.speaks = False
         self.parent: str | None = None
 
-    def keep(self, line: _Line) -> None:
+    def line(self, line: _Line) -> None:
         """Keep what the session is made of; other records keep their place in the tree and nothing else."""
         if line.uuid is not None:
             if line.uuid in self._seen:
@@ -153,7 +146,7 @@ class _Reader:
         line.message = None
         self._lines.append((line, parts))
 
-    def session(self, lines: JsonLines[_Line]) -> RawSession:
+    def session(self, hashes: list[str], skipped: Counter[str]) -> RawSession:
         """Turn the live records into events."""
         log = EventLog(self._id)
         calls = CallLog(log)
@@ -163,9 +156,6 @@ class _Reader:
         for line, parts in self._live():
             agent = (line.agentId or "sidechain") if line.isSidechain and not own_file else None
             self._events(line, parts, log, calls, cwd, agent, has_user=not own_file)
-        skipped = self.skipped + lines.skipped
-        if lines.damaged:
-            skipped["damaged line"] = len(lines.damaged)
         provider_id = next((line.sessionId for line in spoken if line.sessionId), None)
         agent_id = next((line.agentId for line in spoken if line.agentId), None)
         if own_file and provider_id and agent_id:
@@ -180,8 +170,8 @@ class _Reader:
                 cwd=cwd,
                 branch=next((line.gitBranch for line in spoken if line.gitBranch), None),
                 source_path=str(self._path),
-                record_hashes=tuple(lines.hashes),
-                skipped=dict(skipped),
+                record_hashes=tuple(hashes),
+                skipped=dict(self.skipped + skipped),
             )
         )
 

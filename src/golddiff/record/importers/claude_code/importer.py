@@ -227,9 +227,7 @@ class _Reader:
         if self._own_file and provider_id and agent_id:
             self.parent = provider_id
             provider_id = f"{provider_id}/{agent_id}"
-        skipped = sum((lines.skipped for lines in files), self.skipped)
-        if damaged := sum(len(lines.damaged) for lines in files):
-            skipped["damaged line"] = damaged
+        skipped = sum((lines.left_out() for lines in files), self.skipped)
         return log.finish(
             Session(
                 id=self._id,

@@ -20,10 +20,11 @@ import msgspec
 from golddiff.record.importers.codex.calls import CodexCalls
 from golddiff.record.importers.codex.prompts import content_text, is_injected, split_request
 from golddiff.record.importers.codex.records import Item, Line, Message, Meta, Source, TokenCounts, TurnContext
-from golddiff.record.importers.contract import Reading, ReadSession
+from golddiff.record.importers.contract import Reading
 from golddiff.record.importers.event_log import EventLog
 from golddiff.record.importers.heads import first_record
 from golddiff.record.importers.jsonl import JsonLines, decode, printable_type
+from golddiff.record.importers.one_session import read_one
 from golddiff.record.importers.timestamps import moment
 from golddiff.types import EventKind, RawSession, Session, Usage, new_id
 
@@ -55,14 +56,7 @@ class Codex:
 
     def read(self, path: Path) -> Reading:
         """Read one file into at most one session."""
-        lines = JsonLines(path, Line)
-        reader = _Reader(path)
-        for line in lines:
-            reader.line(line)
-        if not reader.speaks:
-            skipped = lines.skipped + reader.skipped
-            return Reading(damaged=tuple(lines.damaged), skipped=dict(skipped + Counter({"no conversation": 1})))
-        return Reading((ReadSession(reader.session(lines), reader.parent),), tuple(lines.damaged))
+        return read_one(JsonLines(path, Line), _Reader(path))
 
 
 _LINE = msgspec.json.Decoder(Line)
@@ -116,7 +110,7 @@ class _Reader:
         except msgspec.DecodeError:
             self.skipped["unexpected shape"] += 1
 
-    def session(self, lines: JsonLines[Line]) -> RawSession:
+    def session(self, hashes: list[str], skipped: Counter[str]) -> RawSession:
         """Close the log and put the header on it."""
         if self._prompts:  # the build writes prompt events, so what they do not repeat was not typed
             for _, slot in self._typed:
@@ -124,9 +118,6 @@ class _Reader:
         self._calls.finish()
         meta = self._meta or Meta()
         git = meta.git
-        skipped = self.skipped + lines.skipped
-        if lines.damaged:
-            skipped["damaged line"] = len(lines.damaged)
         return self._log.finish(
             Session(
                 id=self._id,
@@ -138,8 +129,8 @@ class _Reader:
                 branch=git.branch if git else None,
                 base_commit=git.commit_hash if git else None,
                 source_path=str(self._path),
-                record_hashes=tuple(lines.hashes),
-                skipped=dict(skipped),
+                record_hashes=tuple(hashes),
+                skipped=dict(self.skipped + skipped),
             )
         )
 

@@ -19,7 +19,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -28,9 +28,11 @@ from golddiff.record.importers.documents import is_whole_record, key, read_docum
 from golddiff.record.importers.event_log import EventLog
 from golddiff.record.importers.heads import Head
 from golddiff.record.importers.jsonl import JsonLines, decode, record_hash
+from golddiff.record.importers.openhands.events import OpenHandsEvents
 from golddiff.record.importers.openhands.v0 import EventsV0
 from golddiff.record.importers.openhands.v1 import EventsV1
 from golddiff.record.importers.submissions import add_submission
+from golddiff.record.importers.untyped import string_at
 from golddiff.types import RawSession, Session, Usage, new_id
 
 _SOURCE = key("source", '"(?:agent|user|environment)"')
@@ -68,16 +70,6 @@ class _State(msgspec.Struct):
     id: str | None = None
     agent: Any = None
     workspace: Any = None
-
-
-class _Turner(Protocol):
-    model: str | None
-    cwd: str | None
-    speaks: bool
-    skipped: Counter[str]
-    total: Usage | None
-
-    def event(self, raw: msgspec.Raw) -> None: ...
 
 
 _ROW: msgspec.json.Decoder[_Row | list[msgspec.Raw]] = msgspec.json.Decoder(_Row | list[msgspec.Raw])
@@ -180,25 +172,25 @@ def _session(path: Path, row: _Row, session_id: str | None = None) -> ReadSessio
     flat = list(_flat(raws or []))
     log_id = new_id("ses")
     log = EventLog(log_id)
-    turner: _Turner = EventsV1(log) if any(_is_v1(raw) for raw in flat[:20]) else EventsV0(log)
-    turner.model = _string(row.metadata, "llm_config", "model") or _string(row.metadata, "llm", "model")
+    turner: OpenHandsEvents = EventsV1(log) if any(_is_v1(raw) for raw in flat[:20]) else EventsV0(log)
+    turner.model = string_at(row.metadata, "llm_config", "model") or string_at(row.metadata, "llm", "model")
     state = _state(path)
     if state is not None:
-        turner.model = turner.model or _string(state.agent, "llm", "model")
-        turner.cwd = _string(state.workspace, "working_dir")
+        turner.model = turner.model or string_at(state.agent, "llm", "model")
+        turner.cwd = string_at(state.workspace, "working_dir")
         session_id = state.id or session_id
     for raw in flat:
         turner.event(raw)
     if not turner.speaks:
         return turner.skipped + Counter({"no conversation": 1})
-    add_submission(log, _string(row.test_result, "git_patch"), turner.cwd, turner.model)
+    add_submission(log, string_at(row.test_result, "git_patch"), turner.cwd, turner.model)
     transcript: RawSession = log.finish(
         Session(
             id=log_id,
             source=OpenHands.name,
             provider_session_id=session_id,
             cwd=turner.cwd,
-            base_commit=_string(row.metadata, "base_commit"),
+            base_commit=string_at(row.metadata, "base_commit"),
             source_path=str(path),
             record_hashes=tuple(record_hash(raw) for raw in flat),
             skipped=dict(turner.skipped),
@@ -240,9 +232,3 @@ def _state(path: Path) -> _State | None:
     except OSError:
         return None
     return document if isinstance(document, _State) else None
-
-
-def _string(place: object, *names: str) -> str | None:
-    for name in names:
-        place = place.get(name) if isinstance(place, dict) else None
-    return place if isinstance(place, str) and place else None

@@ -7,17 +7,18 @@ and after. What a delegated agent did, between the `delegate` action and its obs
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import msgspec
 
-from golddiff.record.importers.call_log import Answer, CallLog
+from golddiff.record.importers.call_log import Answer
 from golddiff.record.importers.event_log import EventLog
 from golddiff.record.importers.jsonl import decode, printable_type
+from golddiff.record.importers.openhands.events import OpenHandsEvents
 from golddiff.record.importers.timestamps import moment
 from golddiff.record.importers.tool_shapes import Asked, asked
-from golddiff.types import EventKind, FileEdit, Usage
+from golddiff.record.importers.untyped import usage_of
+from golddiff.types import EventKind, FileEdit
 
 _HOUSEKEEPING = frozenset(
     {"agent_state_changed", "change_agent_state", "condensation", "loop_recovery", "null", "recall", "system",
@@ -45,18 +46,11 @@ class _Event(msgspec.Struct):
 _EVENT = msgspec.json.Decoder(_Event)
 
 
-class EventsV0:
+class EventsV0(OpenHandsEvents):
     """Fills a log with the events of one session."""
 
     def __init__(self, log: EventLog) -> None:
-        self.model: str | None = None
-        self.cwd: str | None = None
-        self.speaks = False
-        self.skipped: Counter[str] = Counter()
-        self.total: Usage | None = None
-        """Tokens so far as the client sums them up; used where no response states its own."""
-        self._log = log
-        self._calls = CallLog(log)
+        super().__init__(log)
         self._responses: set[str] = set()
         self._delegates: list[tuple[str, str]] = []
         """Delegated agents that are at work: id of the action, and name."""
@@ -202,31 +196,6 @@ def shown_edits(shown: dict[str, Any], asked_for: tuple[FileEdit[str], ...]) -> 
             after=after,
         )
     ]
-
-
-def usage_of(counted: object) -> Usage | None:
-    """Tokens in the manner of OpenAI's completions, with the cache in any of the places that clients put it."""
-    if not isinstance(counted, dict):
-        return None
-    details = counted.get("prompt_tokens_details")
-    cached = _count(counted, "cache_read_tokens", "cache_read_input_tokens")
-    if not cached and isinstance(details, dict):
-        cached = _count(details, "cached_tokens")
-    prompt, written = (
-        _count(counted, "prompt_tokens"),
-        _count(counted, "cache_write_tokens", "cache_creation_input_tokens"),
-    )
-    cached = min(cached, prompt)
-    return Usage(
-        input_tokens=max(0, prompt - cached - written),
-        output_tokens=_count(counted, "completion_tokens"),
-        cache_read_tokens=cached,
-        cache_write_tokens=min(written, prompt),
-    )
-
-
-def _count(counted: dict[str, Any], *names: str) -> int:
-    return next((max(0, counted[name]) for name in names if type(counted.get(name)) is int), 0)
 
 
 def _said(response: dict[str, Any]) -> str | None:

@@ -7,18 +7,19 @@ and after, a terminal's its exit code. Models are not in the events but in the s
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from golddiff.record.importers.call_log import Answer, CallLog
+from golddiff.record.importers.call_log import Answer
 from golddiff.record.importers.event_log import EventLog
 from golddiff.record.importers.jsonl import decode, printable_type
-from golddiff.record.importers.openhands.v0 import shown_edits, usage_of
+from golddiff.record.importers.openhands.events import OpenHandsEvents
+from golddiff.record.importers.openhands.v0 import shown_edits
 from golddiff.record.importers.timestamps import moment
 from golddiff.record.importers.tool_shapes import arguments_of, asked, json_text
+from golddiff.record.importers.untyped import said_text, usage_of
 from golddiff.types import EventKind, Usage
 
 _SILENT_TOOLS = frozenset({"think"})
@@ -48,17 +49,11 @@ class _Event(msgspec.Struct):
 _EVENT = msgspec.json.Decoder(_Event)
 
 
-class EventsV1:
+class EventsV1(OpenHandsEvents):
     """Fills a log with the events of one session."""
 
     def __init__(self, log: EventLog) -> None:
-        self.model: str | None = None
-        self.cwd: str | None = None
-        self.speaks = False
-        self.skipped: Counter[str] = Counter()
-        self.total: Usage | None = None
-        self._log = log
-        self._calls = CallLog(log)
+        super().__init__(log)
         self._responses: dict[str, int] = {}
 
     def event(self, raw: msgspec.Raw) -> None:
@@ -96,7 +91,7 @@ class EventsV1:
     def _message(self, event: _Event, at: datetime | None) -> None:
         self.speaks = True
         content = event.llm_message.get("content") if isinstance(event.llm_message, dict) else None
-        text = _text(content)
+        text = said_text(content)
         if event.source == "user" and event.sender in (None, ""):
             self._log.add(EventKind.PROMPT, at, text=text)
         elif event.source == "agent":
@@ -106,7 +101,7 @@ class EventsV1:
 
     def _action(self, event: _Event, at: datetime | None) -> None:
         self.speaks = True
-        text = _text(event.thought)
+        text = said_text(event.thought)
         slot = self._responses.get(event.llm_response_id or "")
         earlier = self._log.get(slot) if slot is not None else None
         if slot is None or earlier is None:
@@ -131,7 +126,7 @@ class EventsV1:
             self.skipped["not needed: think"] += 1
             return
         seen = _object(event.observation)
-        text = _text(seen.get("content")) or _text(seen.get("output")) or _text(seen.get("error"))
+        text = said_text(seen.get("content")) or said_text(seen.get("output")) or said_text(seen.get("error"))
         failed = seen.get("is_error") is True or bool(seen.get("error") and isinstance(seen.get("error"), str))
         call_id = event.tool_call_id or ""
         edits = None if failed else shown_edits(seen, self._calls.edits_of(call_id))
@@ -173,20 +168,3 @@ class EventsV1:
 
 def _object(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _text(content: object) -> str:
-    """Text of a string or of a list of parts."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    found = []
-    for part in content:
-        if isinstance(part, str):
-            found.append(part)
-        elif isinstance(part, dict) and isinstance(part.get("text"), str):
-            found.append(part["text"])
-        elif isinstance(part, dict) and "image_urls" in part:
-            found.append("[image]")
-    return "\n".join(found)

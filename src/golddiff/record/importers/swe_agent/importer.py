@@ -24,6 +24,7 @@ from golddiff.record.importers.event_log import EventLog
 from golddiff.record.importers.jsonl import decode, record_hash
 from golddiff.record.importers.submissions import add_submission
 from golddiff.record.importers.swe_agent.tools import Windows, action_of, answer_of
+from golddiff.record.importers.untyped import said_text, string_at
 from golddiff.types import EventKind, RawSession, Session, Usage, new_id
 
 _ACTION, _ROLE = key("action"), key("role", '"')
@@ -116,7 +117,7 @@ class _Reader:
         self._calls = CallLog(self._log)
         self._windows = Windows()
         self._config = _config(document.replay_config)
-        self._model = _string(self._config, "agent", "model", "name")
+        self._model = string_at(self._config, "agent", "model", "name")
         self._cwd: str | None = None
         self._asked: deque[_Message] = deque()
         """Messages of the model in the history that no step has been matched with yet."""
@@ -138,8 +139,8 @@ class _Reader:
         for index, message in enumerate(pairs):
             if message.role == "assistant":
                 after = pairs[index + 1] if index + 1 < len(pairs) else _Message()
-                observed = _text(after.content) if after.role in ("tool", "user") else None
-                step = _Step(message.action, observed, _text(message.content), message.thought)
+                observed = said_text(after.content) if after.role in ("tool", "user") else None
+                step = _Step(message.action, observed, said_text(message.content), message.thought)
                 self._step(step, message.tool_calls)
 
     def _decode(self, decoder: msgspec.json.Decoder[Any], raw: msgspec.Raw) -> Any:
@@ -157,8 +158,8 @@ class _Reader:
             elif message.is_demo:
                 self.skipped["not needed: demonstration"] += 1
         first = next((m for m in messages if m.role == "user" and not m.is_demo), None)
-        problem = _string(self._config, "problem_statement", "text")
-        given = _text(first.content) if first is not None else ""
+        problem = string_at(self._config, "problem_statement", "text")
+        given = said_text(first.content) if first is not None else ""
         if problem and problem.strip() and problem.strip() in given and problem.strip() != given.strip():
             self._log.add(EventKind.NOTE, None, text=given)
             given = problem.strip()
@@ -208,10 +209,10 @@ class _Reader:
         info = self._document.info or _Info()
         add_submission(self._log, info.submission, self._cwd, self._model)
         records = [*(self._document.trajectory or []), *(self._document.history or [])]
-        url = _string(self._config, "problem_statement", "github_url") or _string(
+        url = string_at(self._config, "problem_statement", "github_url") or string_at(
             self._config, "env", "repo", "github_url"
         )
-        base = _string(self._config, "env", "repo", "base_commit")
+        base = string_at(self._config, "env", "repo", "base_commit")
         transcript = self._log.finish(
             Session(
                 id=self._id,
@@ -244,18 +245,3 @@ def _config(raw: msgspec.Raw) -> dict[str, Any]:
 
 def _is_sha(text: str) -> bool:
     return 7 <= len(text) <= 64 and all(character in "0123456789abcdef" for character in text)
-
-
-def _string(place: object, *names: str) -> str | None:
-    for name in names:
-        place = place.get(name) if isinstance(place, dict) else None
-    return place if isinstance(place, str) else None
-
-
-def _text(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
-        return "\n".join(part for part in parts if isinstance(part, str))
-    return ""
