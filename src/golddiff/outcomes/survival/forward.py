@@ -204,7 +204,7 @@ def _apply(
         if file.is_file:
             state[file.path] = File(file.blob, numbers)
     if place != NEVER:
-        ledger.settle(gone, came, place)
+        ledger.settle(gone, came, place, (state[file.path].numbers for file in files if file.path in state))
 
 
 def _splices(git: GitRepository, file: FileSplices, old: Numbers) -> list[Splice]:

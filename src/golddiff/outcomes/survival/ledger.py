@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeAlias
 
 Numbers: TypeAlias = "array[int]"
@@ -17,6 +18,8 @@ Numbers: TypeAlias = "array[int]"
 
 NEVER = -1
 """In place of a mainline position: not reached, not ended."""
+JOINED = 1 << 31
+"""Numbers from here on stand for several lines that were joined into one."""
 
 
 @dataclass(slots=True)
@@ -37,6 +40,10 @@ class Ledger:
     """Index in `paths` of the file that it was written to."""
     block_line: Numbers = field(default_factory=lambda: array("I"))
     """Its first line there, from 0."""
+    joins: list[tuple[int, ...]] = field(default_factory=list)
+    """Lines that later stood in one line: number `JOINED + n` of a file stands for all of `joins[n]`."""
+    broken: set[int] = field(default_factory=set)
+    """Lines that stood in several lines at some time."""
     paths: dict[bytes, int] = field(default_factory=dict)
     """Every path that a line was written to, as git quotes it, numbered in order."""
 
@@ -66,7 +73,7 @@ class Ledger:
 
     def runs(self, numbers: Numbers) -> Iterator[tuple[int, int, int]]:
         """(block, first, count) of numbers that follow each other in one block."""
-        for first, count in runs(numbers):
+        for first, count in runs(array("I", (self.lines_of(number)[0] for number in numbers))):
             while count:
                 block = self.block_of(first)
                 stop = self.block_first[block + 1] if block + 1 < len(self.block_first) else len(self.length)
@@ -74,23 +81,47 @@ class Ledger:
                 yield block, first, taken
                 first, count = first + taken, count - taken
 
-    def block_of(self, number: int) -> int:
-        """The block that a line was written in."""
-        return bisect_right(self.block_first, number) - 1
+    def joined(self, numbers: Iterable[int]) -> int:
+        """The number of a line that goes on with all of `numbers`."""
+        members = tuple(dict.fromkeys(line for number in numbers for line in self.lines_of(number)))
+        if len(members) == 1:
+            return members[0]
+        self.joins.append(members)
+        return JOINED + len(self.joins) - 1
 
-    def settle(self, gone: Iterable[int], came: Iterable[int], position: int) -> None:
+    def lines_of(self, number: int) -> tuple[int, ...]:
+        """The lines that a number of a file stands for."""
+        return (number,) if number < JOINED else self.joins[number - JOINED]
+
+    def block_of(self, number: int) -> int:
+        """The block that a line (of joined ones the first) was written in."""
+        return bisect_right(self.block_first, self.lines_of(number)[0]) - 1
+
+    def settle(self, gone: Iterable[int], came: Iterable[int], position: int, kept: Iterable[Numbers] = ()) -> None:
         """The mainline commit at `position` no longer has the lines `gone` and has `came`; those in both stay.
 
+        `kept` are the changed files as they are now: a line that was broken into several ends with the last of them.
         A line that comes back, as merges can bring it, goes on with its life.
         """
         reached, ended = self.reached, self.ended
-        old, new = set(gone), set(came)
-        for number in old - new:
+        old, new = self._members(gone), self._members(came)
+        lost = old - new
+        if suspects := lost & self.broken:
+            lost -= suspects & self._members(chain.from_iterable(kept))
+        for number in lost:
             ended[number] = position
         for number in new - old:
             if reached[number] == NEVER:
                 reached[number] = position
             ended[number] = NEVER
+
+    def _members(self, numbers: Iterable[int]) -> set[int]:
+        found = set(numbers)
+        if self.joins:
+            for number in [number for number in found if number >= JOINED]:
+                found.remove(number)
+                found.update(self.joins[number - JOINED])
+        return found
 
 
 def runs(numbers: Numbers) -> Iterator[tuple[int, int]]:

@@ -66,7 +66,7 @@ def merge(
             came += new
         state[file.path] = File(file.blob, numbers)
     if place != NEVER:
-        ledger.settle(gone, came, place)
+        ledger.settle(gone, came, place, (state[file.path].numbers for file in first if file.path in state))
     return state
 
 

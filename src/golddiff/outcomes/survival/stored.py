@@ -8,6 +8,7 @@ from golddiff.git import GitRepository
 from golddiff.outcomes.history import History
 from golddiff.outcomes.survival.accepted import Accepted, has_accepted, survivals
 from golddiff.outcomes.survival.forward import follow
+from golddiff.outcomes.survival.reshaped import carry_reshaped
 from golddiff.store import Store
 from golddiff.types import Outcome, Survival
 
@@ -31,10 +32,10 @@ def store_survivals(
         return 0
     if progress:
         progress(f"following lines through {len(history.default_commits):,} commits")
-    followed = follow(git, tip[1])
+    followed = follow(git, tip[1], carry=carry_reshaped)
     outcomes = list(store.find(Outcome, repository_id=chosen[0].outcome.repository_id))
     made = 0
-    for record in survivals(git, history, followed, chosen, outcomes, "exact"):
+    for record in survivals(git, history, followed, chosen, outcomes, "reshaped"):
         store.put(record, parents=(record.outcome_id,))
         made += 1
     return made
