@@ -53,6 +53,11 @@ class Log:
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
 
+    @property
+    def tells_all(self) -> bool:
+        """Whether debug lines are written: ask before making one for every request."""
+        return self._logger.isEnabledFor(logging.DEBUG)
+
     def debug(self, event: str, *, error: BaseException | None = None, **fields: Field) -> None:
         """Log what only helps to find a fault."""
         self._write(logging.DEBUG, event, error, fields)

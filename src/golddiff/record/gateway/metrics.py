@@ -170,7 +170,8 @@ class Metrics:
 
     def count(self, name: str, *labels: str, by: float = 1.0) -> None:
         """Add to a counter or gauge."""
-        self._cells[self._place(name, labels)] += by
+        at = self._places[name].get(labels)
+        self._cells[self._place(name, labels) if at is None else at] += by
 
     def set(self, name: str, value: float, *labels: str) -> None:
         """Set a gauge, or a counter that is kept elsewhere in this worker."""
@@ -178,10 +179,12 @@ class Metrics:
 
     def observe(self, name: str, value: float, *labels: str) -> None:
         """Add one value to a histogram."""
-        bounds = self._buckets[name]
-        at = self._place(name, labels)
-        self._cells[at + bisect_left(bounds, value)] += 1.0
-        self._cells[at + len(bounds) + 1] += value
+        bounds, cells = self._buckets[name], self._cells
+        at = self._places[name].get(labels)
+        if at is None:
+            at = self._place(name, labels)
+        cells[at + bisect_left(bounds, value)] += 1.0
+        cells[at + len(bounds) + 1] += value
 
     def value(self, name: str, *labels: str) -> float:
         """Return one series of this worker, for tests and readiness."""

@@ -62,18 +62,19 @@ class Observer:
                 reason=served.code,
                 attempt=served.attempts,
             )
-        self._log.debug(
-            "served",
-            call_id=served.call_id,
-            key_id=served.key_id,
-            protocol=served.protocol,
-            upstream=served.upstream,
-            status=served.status,
-            ending=served.ending,
-            duration_ms=served.duration_ns / 1e6,
-            bytes=served.response_bytes,
-            attempt=served.attempts,
-        )
+        if self._log.tells_all:
+            self._log.debug(
+                "served",
+                call_id=served.call_id,
+                key_id=served.key_id,
+                protocol=served.protocol,
+                upstream=served.upstream,
+                status=served.status,
+                ending=served.ending,
+                duration_ms=served.duration_ns / 1e6,
+                bytes=served.response_bytes,
+                attempt=served.attempts,
+            )
 
     def recorded(self, call_id: str, state: str, reason: str) -> None:
         """Count what became of a call's record."""
