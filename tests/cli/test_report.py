@@ -83,7 +83,15 @@ def test_json_has_the_numbers_and_writes_no_page(repo: Path, capfd: pytest.Captu
     assert data["kept"]["estimate"] == pytest.approx(0.6)
     assert data["coverage"] == 1.0
     assert data["states"]["revised"] == SESSIONS
-    assert {item["key"] for item in data["breakdowns"]} == {"model", "agent", "tool", "language", "length"}
+    assert {item["key"] for item in data["breakdowns"]} == {
+        "model",
+        "agent",
+        "tool",
+        "language",
+        "folder",
+        "task",
+        "length",
+    }
     assert len(data["waste"]) == SESSIONS
     assert not (repo / ".golddiff" / "report.html").exists()
 
@@ -148,3 +156,35 @@ def test_sessions_that_wrote_nothing_end_in_the_next_command(
 def test_a_folder_that_does_not_exist_for_the_page_is_said(repo: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert report("--html", str(repo / "missing" / "x.html")) == 3
     assert "cannot write" in capfd.readouterr().err
+
+
+def test_two_sides_are_compared_and_too_few_sessions_are_refused(repo: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data = as_json(capfd, "--compare", "2030-01-01")["comparison"]
+    assert (data["first"], data["sessions"]) == ("before 2030-01-01", [6, 0])
+    assert all("refused" in contrast["difference"] for contrast in data["contrasts"])
+    assert report("--no-import", "--compare", "2030-01-01") == 0
+    assert "before 2030-01-01 (6) against from 2030-01-01 (0 sessions)" in capfd.readouterr().out
+
+
+def test_an_unknown_comparison_is_a_usage_error_that_lists_the_forms(
+    repo: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert report("--compare", "colour") == 2
+    assert "model, agent, tool, language, folder, task" in capfd.readouterr().err
+
+
+def test_rates_of_the_workspace_price_what_the_package_has_no_price_for(
+    repo: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = as_json(capfd)["costs"]
+    assert (before["unpriced_sessions"], before["unpriced_calls"], before["dollars"]) == (6, {"claude-test-1": 6}, 0)
+    folder = repo / ".golddiff" / "gateway"
+    folder.mkdir()
+    (folder / "prices.toml").write_text(
+        'version = "2026-01-01"\n[[provider]]\nname = "own"\n'
+        'source = { title = "contract", url = "", as_of = "2026-01-01", read = "contract" }\n'
+        '[[provider.family]]\nmodels = ["claude-test*"]\nrates = { input = 1000, output = 2000 }\n'
+    )
+    after = as_json(capfd, "--no-import")["costs"]
+    assert (after["unpriced_sessions"], after["sessions"]) == (0, SESSIONS)
+    assert after["per_accepted_patch"]["estimate"] == pytest.approx(after["dollars"] / SESSIONS)

@@ -7,11 +7,15 @@ import hashlib
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from golddiff.errors import InputError
 from golddiff.web import page
+from golddiff.web.compare import compare
+from golddiff.web.costs import Cost
 from golddiff.web.summary import summarise
+from web.report_lives import followed
 from web.report_sessions import BEGAN, eight, lines, session
 
 
@@ -24,6 +28,27 @@ def test_the_headline_the_interval_and_the_coverage_are_on_the_page() -> None:
     assert "You kept <em>40 %</em> <small>[" in html
     assert "coverage 83 %" in html
     assert "too few sessions (4)" in html
+
+
+def test_survival_costs_and_a_comparison_are_on_the_page() -> None:
+    facts, watched = followed()
+    costs = {fact.id: Cost(nanodollars=10**9) for fact in facts}
+    report = summarise("shop", facts, now=BEGAN, watched=watched, costs=costs)
+    html = page.render(msgspec.structs.replace(report, comparison=compare("model", facts, watched, costs)))
+    for words in ("alpha against beta", "How long it lives", "60 days", "What it cost", "$1.00", "die faster"):
+        assert words in html
+    for place in ("plot-lives", "plot-lives-model"):
+        assert f'<div class="plot" id="{place}"' in html
+
+
+def test_every_colour_of_a_plot_is_one_of_the_pages() -> None:
+    facts, watched = followed()
+    html = page.render(summarise("shop", facts, now=BEGAN, watched=watched))
+    data = re.search(r'<script type="application/json" id="figures">(.*?)</script>', html, re.DOTALL)
+    assert data is not None
+    style = html.split("</style>")[0]
+    for name in set(re.findall(r'"(--[a-z0-9-]+)"', data[1])):
+        assert f"{name}:" in style, name
 
 
 def test_text_from_a_transcript_is_escaped_everywhere() -> None:

@@ -8,13 +8,15 @@ import plotly.graph_objects as go
 
 from golddiff.web import plots
 from golddiff.web.summary import summarise
+from web.report_lives import followed
 from web.report_sessions import BEGAN, eight, lines, session
 
 
 def valid(figure: plots.Figure) -> go.Figure:
     """Fill in colours as the page's script does; Plotly raises on anything it does not know."""
     text = json.dumps(figure)
-    for name in ("kept", "revised", "dropped", "unknown", "line", "soft", "ink", "paper"):
+    names = ("kept", "revised", "dropped", "unknown", "line", "soft", "ink", "paper", "series-2", "series-3")
+    for name in (*names, "kept-band", "series-2-band", "series-3-band", "dropped-band"):
         text = text.replace(f'"--{name}"', '"#123456"')
     return go.Figure(json.loads(text))
 
@@ -24,6 +26,17 @@ def test_every_plot_is_a_valid_plotly_figure() -> None:
     assert set(found) == {"plot-time", "plot-attempts", "plot-waste"}
     for figure in found.values():
         valid(figure)
+
+
+def test_curves_of_survival_stand_in_their_bands_and_models_have_one_each() -> None:
+    facts, watched = followed()
+    found = plots.figures(summarise("shop", facts, now=BEGAN, watched=watched))
+    for name in ("plot-lives", "plot-lives-model"):
+        valid(found[name])
+    low, high, still, agents = found["plot-lives"]["data"]
+    assert all(a <= b <= c for a, b, c in zip(low["y"], still["y"], high["y"], strict=True))
+    assert agents["name"] == "overwritten by agents"
+    assert {trace["name"] for trace in found["plot-lives-model"]["data"] if "name" in trace} == {"alpha", "beta"}
 
 
 def test_over_time_shows_sessions_of_known_outcome_once() -> None:

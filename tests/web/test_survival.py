@@ -34,7 +34,9 @@ def test_counts_say_what_ended_how() -> None:
 def test_shares_of_accepted_and_of_written_lines_at_each_time() -> None:
     by_name = {horizon.name: horizon for horizon in summary().days}
     assert list(by_name) == ["at the commit", "7 days", "30 days", "90 days"]
-    assert [estimate(horizon.of_accepted) for horizon in by_name.values()] == pytest.approx([1, 0.75, 0.625, 0.375])
+    later = [horizon for name, horizon in by_name.items() if name != "at the commit"]
+    assert str(by_name["at the commit"].of_accepted) == "all, by definition"
+    assert [estimate(horizon.of_accepted) for horizon in later] == pytest.approx([0.75, 0.625, 0.375])
     assert [estimate(horizon.of_written) for horizon in by_name.values()] == pytest.approx([2 / 3, 0.5, 5 / 12, 0.25])
     assert estimate(by_name["30 days"].by_agents) == pytest.approx(0.125)
     assert by_name["30 days"].at_risk == 300

@@ -17,16 +17,19 @@ from rich.text import Text
 
 from golddiff import config
 from golddiff.cli.app import Workspace, console, emit_json, json_option, output, workspace_option
+from golddiff.cli.keys import FOLDER as GATEWAY
 from golddiff.errors import InputError
 from golddiff.git import GitRepository
 from golddiff.outcomes.run import compute
 from golddiff.record.discover import find_transcripts, transcript_homes
+from golddiff.record.gateway import prices
 from golddiff.record.ingest import import_paths
 from golddiff.record.signals.inbox import Inbox
 from golddiff.store import Store
 from golddiff.store.repositories import describe_repository
 from golddiff.types import Repository, Session
-from golddiff.web import facts, page, terminal, words
+from golddiff.web import costs, facts, lives, page, terminal, words
+from golddiff.web.compare import compare
 from golddiff.web.summary import Report, summarise
 
 PAGE = "report.html"
@@ -45,6 +48,13 @@ PAGE = "report.html"
 @click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), help=f"Page to write; default: {PAGE} in the workspace."
 )
+@click.option(
+    "--compare",
+    "what",
+    metavar="WHAT",
+    help="Put two sides beside each other: model, agent, tool, language, folder or task (the two largest), "
+    "KEY=FIRST,SECOND, a date (before it and from it on), or FROM..TO,FROM..TO.",
+)
 @click.option("--no-import", is_flag=True, help="Report on what the workspace holds; import and link nothing.")
 @workspace_option
 @json_option
@@ -52,6 +62,7 @@ def command(
     repo: Path | None,
     transcripts: tuple[str, ...],
     html: Path | None,
+    what: str | None,
     no_import: bool,
     workspace: Workspace,
     as_json: bool,
@@ -59,21 +70,29 @@ def command(
     """Report what you kept of what agents wrote in this repository.
 
     Finds the transcripts of this repository that coding agents keep on this machine, imports them (secrets are
-    redacted first), finds in git what became of their lines, and prints the report. A page with plots goes to
-    the workspace, or to --html FILE. Nothing leaves this machine.
+    redacted first), finds in git what became of their lines and how long they lived, and prints the report. A page
+    with plots goes to the workspace, or to --html FILE. Nothing leaves this machine. Costs are by list price, or by
+    the rates in gateway/prices.toml of the workspace.
 
     \b
     Examples:
       golddiff report
       golddiff report --repo ~/code/shop --html shop.html
       golddiff report --transcripts 'exports/**/*.jsonl' --json
+      golddiff report --no-import --compare model
+      golddiff report --no-import --compare 2026-08-01
     """
     repository = _known(repo) if no_import else _bring_in(workspace, repo or Path.cwd(), transcripts)
     with Store.open(workspace, write=False) as store, console.status("reading the workspace"):
         known = [repository] if repository else list(store.find(Repository))
         name = known[0].name if len(known) == 1 else str(workspace)
         read = facts.read(store, [repository.id] if repository else None)
-        report = summarise(name, read, now=datetime.now(UTC))
+        watched = lives.read(store, read)
+        folder = workspace if isinstance(workspace, Path) else workspace.folder
+        spent = costs.read(store, read, prices.load(folder / GATEWAY))
+    report = summarise(name, read, now=datetime.now(UTC), watched=watched, costs=spent)
+    if what is not None:
+        report = msgspec.structs.replace(report, comparison=compare(what, read, watched, spent))
     target = html or (None if as_json else workspace / PAGE)
     if target is not None:
         page.write(report, target)

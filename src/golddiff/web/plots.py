@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from golddiff.page import Figure, layout
 from golddiff.types import SessionState
-from golddiff.web import words
+from golddiff.web import survival_plots, words
 from golddiff.web.facts import SessionFacts
 from golddiff.web.summary import Report
 
@@ -25,6 +25,8 @@ def figures(report: Report) -> dict[str, Figure]:
         "plot-attempts": by_attempts(report.sessions),
         "plot-waste": waste(report),
     }
+    if report.lives is not None:
+        found |= survival_plots.figures(report.lives)
     return {name: figure for name, figure in found.items() if figure["data"]}
 
 

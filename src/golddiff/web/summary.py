@@ -17,6 +17,7 @@ import msgspec
 
 from golddiff.statistics.shares import Difference, Draws, Measured, Refused
 from golddiff.types import SessionState, Usage
+from golddiff.web.compare import Comparison
 from golddiff.web.costs import ACCEPTED, Cost, Costs, summarise_costs
 from golddiff.web.facts import NOT_LINKED, Lines, SessionFacts, attempt_totals
 from golddiff.web.lives import Watched
@@ -98,6 +99,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """How long accepted lines lived; None where none was followed."""
     costs: Costs | None = None
     """What it cost; None where nobody asked for it."""
+    comparison: Comparison | None = None
+    """Two sides, where that was asked for."""
 
     @property
     def headline(self) -> str:

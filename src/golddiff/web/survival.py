@@ -155,8 +155,8 @@ def _horizons(
         yield Horizon(
             name=name,
             of_written=written.at(time),
-            of_accepted=curve.at(time),
-            by_agents=curve.at(time, AGENT),
+            of_accepted=curve.at(time) if time else Refused("all, by definition"),
+            by_agents=curve.at(time, AGENT) if time else Refused("none, by definition"),
             at_risk=round(accepted.at_risk(time)),
         )
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from golddiff.statistics.shares import Measured, Refused
-from golddiff.web import words
+from golddiff.web import terminal_lives, words
 from golddiff.web.facts import Lines
 from golddiff.web.summary import Breakdown, Report
 
@@ -27,6 +27,8 @@ def show(report: Report, console: Console) -> None:
     console.print(Text(about, style="dim"))
     if not report.sessions:
         return
+    if report.comparison is not None:
+        terminal_lives.show_comparison(report.comparison, console)
     console.print()
     if report.lines.written:
         console.print(_fates(report, console.width))
@@ -38,6 +40,10 @@ def show(report: Report, console: Console) -> None:
         if len(breakdown.groups) > 1:
             console.print()
             console.print(_breakdown(breakdown, console.width))
+    if report.lives is not None:
+        terminal_lives.show(report.lives, console)
+    if report.costs is not None:
+        terminal_lives.show_costs(report.costs, console)
     if report.waste:
         console.print()
         console.print(_waste(report, console.width))
@@ -53,6 +59,7 @@ def signals(report: Report) -> list[tuple[str, str]]:
     per_line = f"; per kept line {words.rounded(report.tokens_per_kept_line)}" if report.lines.known else ""
     return [
         ("Sessions", words.states(report)),
+        *([("Accepted", f"{report.acceptance} of the sessions of known outcome")] if report.lines.known else []),
         *(("Unknown" if first else "", text) for first, text in _why(report)),
         ("Attempts", f"{total} ({words.attempts(report)}){per_session}"),
         (

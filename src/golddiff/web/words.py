@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from golddiff.statistics.shares import FEWEST_CLUSTERS, Difference, Measured, Refused
+from golddiff.statistics.survival import Median
+from golddiff.statistics.survival_hazards import HazardRatio
 from golddiff.web import facts
+from golddiff.web.compare import Contrast
+from golddiff.web.costs import Costs
 from golddiff.web.summary import Group, Report
 
 NOTE = (
     "Shares are of lines whose fate is known, with 95 % intervals clustered by session; a share of fewer than "
     f"{FEWEST_CLUSTERS} sessions, or that one session decides, is not given. Groups are what happened, not an "
     "experiment: they may have had different tasks."
+)
+
+
+LIVES_NOTE = (
+    "Days count from the commit that accepted the lines to the one that removed or changed them; reformatting ends no "
+    "line. Lines still there at the last commit looked at are counted as long as they were watched (Kaplan–Meier); "
+    "overwritten by a later agent session is an end of its own (Aalen–Johansen)."
 )
 
 
@@ -28,6 +39,71 @@ def number(measured: Measured) -> str:
     digits = 0 if measured.high >= 20 else 1
     low, high = f"{measured.low:,.{digits}f}", f"{measured.high:,.{digits}f}"
     return f"{measured.estimate:,.{digits}f} [{low}–{high}]"
+
+
+def dollars(measured: Measured) -> str:
+    """Render an amount of money with its interval: `$1.72 [0.90–2.41]`, cents below ten cents to two digits."""
+    if isinstance(measured, Refused):
+        return str(measured)
+    digits = 2 if measured.estimate >= 0.1 else 4
+    return f"${measured.estimate:,.{digits}f} [{measured.low:,.{digits}f}–{measured.high:,.{digits}f}]"
+
+
+def hazard(found: HazardRatio | Refused | None) -> str:
+    """Render how many times as fast lines end: `1.8 × [1.1–3.0]`."""
+    if found is None:
+        return "the reference"
+    return str(found) if isinstance(found, Refused) else f"{found.ratio:.2f} × [{found.low:.2f}–{found.high:.2f}]"
+
+
+def median(found: Median | Refused) -> str:
+    """Render the time by which half of the lines are gone."""
+    if isinstance(found, Refused):
+        return str(found)
+    low, high = (_days(value) for value in (found.low, found.high))
+    if found.estimate is None:
+        return "not reached: more than half were still there at the last look"
+    return f"{_days(found.estimate)} days [{low}–{high}]"
+
+
+def _days(value: float | None) -> str:
+    return "…" if value is None else f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def measured(contrast: Contrast, value: Measured | None) -> str:
+    """Render one side of a comparison."""
+    if value is None:
+        return ""
+    said = {"dollars": dollars, "tokens": rounded, "number": number}.get(contrast.unit, str)
+    return said(value)
+
+
+def contrast(found: Contrast) -> str:
+    """Render the difference of two sides with its interval, or why there is none."""
+    value = found.difference
+    if isinstance(value, Refused | HazardRatio):
+        return hazard(value)
+    if found.unit == "share":
+        return f"{difference(value)} points"
+    scale = {"dollars": "{:+,.2f}", "tokens": "{:+,.0f}"}.get(found.unit, "{:+,.1f}")
+    estimate, low, high = (scale.format(bound).replace("-", "−") for bound in (value.estimate, value.low, value.high))
+    return f"{estimate} [{low} to {high}]"
+
+
+def told_apart(found: Contrast) -> str:
+    """Say which way two sides differ, or that they are not told apart; nothing where there is no difference."""
+    return "" if isinstance(found.difference, Refused) else found.difference.verdict
+
+
+def unpriced(costs: Costs) -> str:
+    """Say which sessions are in no amount, and why; empty where all are."""
+    parts = []
+    if costs.unpriced_sessions:
+        models = ", ".join(costs.unpriced_calls)
+        parts.append(f"{counted(costs.unpriced_sessions, 'session')} with calls that have no price ({models})")
+    if costs.without_usage:
+        parts.append(f"{counted(costs.without_usage, 'session')} without any count of tokens")
+    return "left out: " + "; ".join(parts) if parts else ""
 
 
 def group_share(group: Group) -> str:

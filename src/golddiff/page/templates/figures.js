@@ -25,7 +25,7 @@
       // x, y and labels are data: only looks hold colour names.
       var data = figure.data.map(function (trace) {
         var copy = Object.assign({}, trace);
-        ["marker", "line", "error_x", "error_y"].forEach(function (look) {
+        ["marker", "line", "error_x", "error_y", "fillcolor"].forEach(function (look) {
           if (trace[look]) { copy[look] = coloured(trace[look], style); }
         });
         return copy;
