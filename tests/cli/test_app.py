@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -41,6 +42,39 @@ def test_every_command_has_help_with_an_example_and_json(
 def test_an_unknown_verb_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(application, ["nonsense"]) == 2
     assert "nonsense" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "imprt sessions", "import nosuch", "outcomes", "outcomes --repo nosuch", "report", "report --no-import",
+        "curate --name x", "curate --name x --source git --repo .", "train --dataset x",
+        "evaluate --dataset x --arm base=smollm2-135m", "accept x", "show", "show x", "rights explain x",
+        "export --all --format atif", "keys revoke x", "store check", "watch --once", "hooks status", "keys list",
+    ],
+)  # fmt: skip
+def test_a_mistyped_command_or_a_wrong_folder_leaves_the_folder_as_it_was(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path / "folder")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    code = run(application, command.split())
+    assert list(Path.cwd().iterdir()) == []
+    assert code != 0 or command in ("hooks status", "keys list")
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_every_exit_code_is_in_the_documentation() -> None:
+    table = (Path(__file__).parents[2] / "docs" / "exit-codes.md").read_text()
+    documented = dict(re.findall(r"^\| (\d+) \| `?(\w+)`? \|", table, re.MULTILINE))
+    kinds, known = [GolddiffError], {}
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        if kind.__module__ == GolddiffError.__module__ and "exit_code" in vars(kind):
+            known[str(kind.exit_code)] = kind.__name__
+    assert documented == {"0": "success", "130": "stopped"} | known
 
 
 @pytest.mark.parametrize(

@@ -107,3 +107,12 @@ def test_an_export_that_fails_leaves_the_file_that_was_there(folder: Path) -> No
     assert run(application, ["export", "ses_nothing", "--format", "atif", "-o", "x.jsonl"]) == 3
     assert [path.name for path in folder.glob("x.jsonl*")] == ["x.jsonl"]
     assert (folder / "x.jsonl").read_text() == "before"
+
+
+def test_a_workspace_without_sessions_names_the_command_to_run_first(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Store.open(folder / "empty"):
+        pass
+    assert run(application, ["export", "--all", "--format", "atif", "--workspace", str(folder / "empty")]) == 3
+    assert "run `golddiff import PATH…` first" in " ".join(capsys.readouterr().err.split())

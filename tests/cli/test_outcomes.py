@@ -14,6 +14,8 @@ import pytest
 
 from golddiff.cli import application, outcomes
 from golddiff.cli.app import run
+from golddiff.record.signals.inbox import Inbox
+from golddiff.record.signals.told import Told, signal_of
 from golddiff.rights.redact import redact_text, redact_transcript
 from golddiff.store import Store
 from golddiff.types import (
@@ -103,6 +105,29 @@ def test_an_empty_workspace_names_the_command_to_run_first(
 ) -> None:
     assert run(application, ["outcomes", "--workspace", str(tmp_path / "empty"), "--repo", str(product)]) == 3
     assert "run `golddiff import PATH…` first" in " ".join(capsys.readouterr().err.split())
+
+
+def test_what_works_without_a_terminal_says_each_stage_once(
+    product: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(application, ["outcomes", "--repo", str(product), "--workspace", str(tmp_path / "workspace")]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "reading history"
+    assert any(line.startswith("judging session 1 of") for line in said)
+    assert not any(line.startswith("judging session 2 of") for line in said)
+
+
+def test_signals_for_sessions_that_are_not_here_are_counted_with_the_next_command(
+    product: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = tmp_path / "workspace"
+    tell = [Told(kind="accept", session=name) for name in ("wrote", "typo", "typo", "gone")]
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    Inbox(workspace).append([signal_of(one, via="http", now=now + timedelta(seconds=i)) for i, one in enumerate(tell)])
+    assert run(application, ["outcomes", "--repo", str(product), "--workspace", str(workspace)]) == 0
+    said = capsys.readouterr().err
+    assert "3 signal(s) speak of 2 session(s) that are not here (typo, gone)" in said
+    assert "`golddiff import PATH…`" in said
 
 
 def test_an_unknown_session_is_shown_with_its_reason_and_not_with_the_commit_that_was_too_uncertain(

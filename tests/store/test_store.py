@@ -293,3 +293,40 @@ def test_an_error_in_the_middle_of_a_read_leaves_the_store_usable(place: Locatio
         found.close()  # type: ignore[attr-defined]
         store.remove(Repository, "rep_0")
         assert store.count(Repository, name="a") == 2
+
+
+def test_a_workspace_that_was_made_for_nothing_is_taken_away_again(tmp_path: Path) -> None:
+    with pytest.raises(InputError), Store.open(tmp_path / "new"):
+        raise InputError("wrong path")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_workspace_that_holds_something_stays_whatever_happens(tmp_path: Path) -> None:
+    with pytest.raises(InputError), Store.open(tmp_path / "new") as store:
+        store.put(Repository(id="rep_1", name="a"))
+        raise InputError("wrong path")
+    with pytest.raises(InputError), Store.open(tmp_path / "new"):
+        raise InputError("wrong path")
+    with Store.open(tmp_path / "new", write=False) as store:
+        assert store.count(Repository) == 1
+
+
+def test_an_empty_workspace_that_was_there_before_stays(tmp_path: Path) -> None:
+    Store.open(tmp_path).close()
+    with pytest.raises(InputError), Store.open(tmp_path):
+        raise InputError("wrong path")
+    Store.open(tmp_path, write=False).close()
+
+
+def test_a_file_beside_a_workspace_that_was_made_for_nothing_stays(tmp_path: Path) -> None:
+    (tmp_path / "gateway").mkdir()
+    with pytest.raises(InputError), Store.open(tmp_path):
+        raise InputError("wrong path")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".gitignore", "gateway"]
+
+
+def test_a_writer_that_may_not_make_a_workspace_names_the_command_that_does(place: Location) -> None:
+    with pytest.raises(InputError, match="golddiff import"):
+        Store.open(place, make=False)
+    Store.open(place).close()
+    Store.open(place, make=False).close()

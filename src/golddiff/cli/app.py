@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 
 from golddiff import config
 from golddiff.errors import GolddiffError, WorkspaceError
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from golddiff.store.location import Location
 
 Workspace: TypeAlias = "Path | Location"
@@ -96,6 +99,24 @@ def json_option(function: FunctionT) -> FunctionT:
 def emit_json(data: Any) -> None:
     """Write one JSON document to standard output."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n")
+
+
+def stages(status: Status) -> Callable[[str], None]:
+    """Return what shows progress: the status line of a terminal, elsewhere one line where a stage begins.
+
+    A stage is known by its first word: of `judging session 1 of 40` and all that follow, one is printed.
+    """
+    told: set[str] = set()
+
+    def show(text: str) -> None:
+        stage = text.partition(" ")[0]
+        if console.is_terminal:
+            status.update(escape(text))
+        elif stage not in told:
+            told.add(stage)
+            console.print(text, markup=False, highlight=False)
+
+    return show
 
 
 def run(group: click.Command, arguments: list[str] | None = None) -> int:

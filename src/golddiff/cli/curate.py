@@ -122,7 +122,7 @@ def command(
     )
     if source == "git" and repo is None:
         raise UsageError("--source git needs a repository: add --repo PATH.")
-    with Store.open(workspace) as store, console.status("reading") as status:
+    with Store.open(workspace, make=source == "git") as store, console.status("reading") as status:
 
         def progress(stage: str, done: int) -> None:
             status.update(f"{stage}: {done:,}")

@@ -87,7 +87,7 @@ def command(
     from golddiff.store.datasets import find_dataset, read_dataset
 
     config = EvaluationConfig(max_tokens=max_tokens, batch=batch, likelihood=likelihood)
-    with Store.open(workspace) as store:
+    with Store.open(workspace, make=False) as store:
         found = find_dataset(store, dataset)
         tasks = sample(read_dataset(store, found.id, "test"), limit)
         earlier_run = _run(store, against, found.id) if against else None

@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from golddiff.cli.app import Workspace, console, emit_json, json_option, workspace_option
-from golddiff.errors import RightsError, UsageError
+from golddiff.errors import InputError, RightsError, UsageError
 from golddiff.record.exporters import EXPORTERS, Exported, Exporter, exporter
 from golddiff.rights import mask_homes, permits
 from golddiff.rights.consent import Grants
@@ -64,6 +64,8 @@ def command(
         raise UsageError("--json prints a summary on standard output: say where the documents go with --output FILE.")
     run = _Export(exporter(name), for_training)
     with Store.open(workspace, write=False) as store:
+        if everything and not store.count(Session):
+            raise InputError(f"there are no sessions in {workspace}: run `golddiff import PATH…` first.")
         wanted = _wanted(store, sessions, everything)
         lines = run.lines(store, wanted)
         if output is None:

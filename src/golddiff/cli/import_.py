@@ -9,7 +9,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from golddiff import config
-from golddiff.cli.app import console, emit_json, json_option, output, workspace_option
+from golddiff.cli.app import Workspace, console, emit_json, json_option, output, workspace_option
 from golddiff.errors import InputError, RightsError
 from golddiff.record.calls import TakeSummary, is_spool, take
 from golddiff.record.ingest import REDACTION_FAILED, ImportSummary, import_paths
@@ -22,7 +22,7 @@ _SHOWN_DAMAGE = 20
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
 @workspace_option
 @json_option
-def command(paths: tuple[str, ...], workspace: Path, as_json: bool) -> int:
+def command(paths: tuple[str, ...], workspace: Workspace, as_json: bool) -> int:
     """Bring sessions of coding agents into the workspace.
 
     Reads Claude Code, Codex, Copilot CLI, Gemini CLI, Qwen Code, aider, SWE-agent, mini-swe-agent, OpenHands and ATIF,

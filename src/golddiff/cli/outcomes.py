@@ -10,15 +10,18 @@ from typing import Any
 import click
 from rich.table import Table
 
-from golddiff.cli.app import Workspace, console, emit_json, json_option, output, workspace_option
+from golddiff.cli.app import Workspace, console, emit_json, json_option, output, stages, workspace_option
 from golddiff.errors import InputError
+from golddiff.git import GitRepository
 from golddiff.outcomes.later import FOLLOW_UP
 from golddiff.outcomes.run import Summary, compute, parse_kinds
 from golddiff.outcomes.without_git import settle_without_git
 from golddiff.record.signals.inbox import Inbox
 from golddiff.store import Store
+from golddiff.store.signals import SignalBook
 from golddiff.types import Outcome, Session, SessionState
 
+_NAMED = 3
 _STYLES = {"accepted": "green", "revised": "yellow", "rejected": "red", "abandoned": "red", "unknown": "dim"}
 
 
@@ -57,17 +60,24 @@ def command(repo: Path, ignore_evidence: str | None, follow_up: float, workspace
       golddiff outcomes --repo ~/src/product --ignore-evidence trailer,notes
     """
     ignore = parse_kinds(ignore_evidence)
-    with Store.open(workspace) as store, console.status("reading history") as status:
-        Inbox(Path(workspace)).take(store)  # what users and products said since
+    GitRepository.open(repo).close()  # a wrong --repo is said before anything is opened
+    inbox = Inbox(Path(workspace))
+    with Store.open(workspace, make=inbox.pending()) as store, console.status("reading history") as status:
+        show = stages(status)
+        show("reading history")
+        inbox.take(store)  # what users and products said since
         summary = compute(
             store,
             repo,
             ignore=ignore,
-            progress=lambda text: status.update(text),
+            progress=show,
             follow_up=timedelta(days=follow_up),
         )
         settle_without_git(store)
         starts = {session.id: session for session in store.sessions()}
+        nameless = SignalBook(store).unknown
+    if nameless:
+        say_unknown(nameless)
     if not starts:
         raise InputError(f"there are no sessions in {workspace}: run `golddiff import PATH…` first.")
     if as_json:
@@ -76,6 +86,18 @@ def command(repo: Path, ignore_evidence: str | None, follow_up: float, workspace
         return
     _print_table(summary, starts)
     _print_coverage(summary, to_console=False)
+
+
+def say_unknown(signals: dict[str, int]) -> None:
+    """Name the sessions that signals speak of and that nothing else tells of, and what brings them in."""
+    named = ", ".join(list(signals)[:_NAMED]) + (", …" if len(signals) > _NAMED else "")
+    console.print(
+        f"{sum(signals.values())} signal(s) speak of {len(signals)} session(s) that are not here ({named}): "
+        "bring their transcripts in with `golddiff import PATH…`, or see what is here with `golddiff show`.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def as_row(outcome: Outcome) -> dict[str, Any]:

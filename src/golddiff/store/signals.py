@@ -39,8 +39,13 @@ class SignalBook:
             else:
                 by_key[signal.session].append(signal)
         self._by_session: dict[str, list[Signal]] = defaultdict(list)
+        self.unknown: dict[str, int] = {}
+        """Names that no session here has → signals that speak of them."""
         for key, signals in by_key.items():
-            for session_id in sessions_of(store, key, signals):
+            meant = sessions_of(store, key, signals)
+            if not meant:
+                self.unknown[key] = len(signals)
+            for session_id in meant:
                 self._by_session[session_id] += signals
 
     def __bool__(self) -> bool:

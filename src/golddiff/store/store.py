@@ -10,7 +10,7 @@ Not covered: more than one writer at a time. Gateways write spools of their own,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from errno import ENOSPC
 from functools import cache
@@ -59,17 +59,21 @@ class Store:
         self.keeper = BlobKeeper(database, location)
 
     @classmethod
-    def open(cls, place: Path | str | Location, *, write: bool = True, moving: bool = False) -> Self:
-        """Open the workspace at `place` (a folder or a URL), making it when `write`; readers see committed states.
+    def open(cls, place: Path | str | Location, *, write: bool = True, make: bool = True, moving: bool = False) -> Self:
+        """Open the workspace at `place` (a folder or a URL); readers see committed states.
 
-        Only a move (`store.migrate`) opens with `moving` a workspace that is not all there yet.
+        A writer makes a workspace where there is none, unless `make` is false; one that it made and that holds nothing
+        when an error ends the `with` block is taken away again, so that a wrong folder stays as it was. Only a move
+        (`store.migrate`) opens with `moving` a workspace that is not all there yet.
 
         Raises:
-            InputError: there is no workspace here and `write` is false, or a library for it is not installed.
+            InputError: there is no workspace here and none may be made, or a library for it is not installed.
             WorkspaceError: another process is writing, the database is corrupt, newer or gone, or the disk refuses.
         """
         location = Location.of(place)
         with _storage_errors(location):
+            if write and not make:
+                open_backend(location, write=False).close()
             if write:
                 location.folder.mkdir(parents=True, exist_ok=True)
                 ignore = location.folder / ".gitignore"
@@ -103,6 +107,10 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None and isinstance(self.database, SQLiteBackend) and self.database.made and self._is_empty():
+            self.database.discard()
+            _remove_if_unused(self.location.folder)
+            return
         self.close()
 
     @contextmanager
@@ -286,6 +294,12 @@ class Store:
 
     # ---- inside ----------------------------------------------------------------------------------------------
 
+    def _is_empty(self) -> bool:
+        try:
+            return not any(self.database.execute(f"SELECT 1 FROM {table.name} LIMIT 1") for table in TABLES.values())
+        except WorkspaceError:
+            return False
+
     def _write(self, records: Iterable[Record]) -> None:
         """Insert or replace, a few hundred at a time; blobs and files are there before the rows that name them."""
         remaining = iter(records)
@@ -311,6 +325,14 @@ class Store:
         if keys:
             sql = "INSERT INTO session_keys (key, session_id) VALUES (?, ?) ON CONFLICT (key, session_id) DO NOTHING"
             self.database.execute_many(sql, keys)
+
+
+def _remove_if_unused(folder: Path) -> None:
+    """Remove a workspace folder that holds nothing but the file that keeps it out of git."""
+    with suppress(OSError):
+        if {path.name for path in folder.iterdir()} <= {".gitignore"}:
+            (folder / ".gitignore").unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def open_backend(location: Location, *, write: bool) -> Backend:

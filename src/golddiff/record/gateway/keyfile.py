@@ -178,6 +178,8 @@ class KeyFile:
         return self._change(lambda old: _replace(old, id_or_name, other))
 
     def _change(self, change: Callable[[KeyList], tuple[KeyList, Key]]) -> Key:
+        if not self._folder.exists():
+            change(self.read())  # a name that is not there is an error before a folder is made
         with self._locked():
             new, key = change(self.read())
             temporary = self.path.with_suffix(".new")

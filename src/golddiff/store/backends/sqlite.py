@@ -46,6 +46,8 @@ class SQLiteBackend:
         if not write and not path.exists():
             raise InputError(f"no golddiff workspace at {folder}: run `golddiff import PATH…` first.")
         self._folder = folder
+        self.made = not path.exists()
+        """Whether there was no database here before."""
         with self._errors():
             self._lock = _take_lock(folder) if write else None
             try:
@@ -92,6 +94,14 @@ class SQLiteBackend:
 
     def _busy(self) -> bool:
         return self._connection.in_transaction
+
+    def discard(self) -> None:
+        """Close, and delete the database; for one that was made just now and holds nothing."""
+        with self._errors():
+            self._connection.close()
+            for name in (f"{FILE}-wal", f"{FILE}-shm", FILE, _LOCK):
+                (self._folder / name).unlink(missing_ok=True)
+        self._release()
 
     def _release(self) -> None:
         if self._lock is not None:
