@@ -3,7 +3,9 @@
 How it fits: `golddiff gateway` runs it beside its workers. The store has one writer at a time, so it is opened only
 while something waits, and let go again: `golddiff import` and `golddiff outcomes` run beside a gateway. Whatever the
 store does (busy, deleted, full, a server that is down), workers go on writing to their spools and the backlog waits for
-the next round. SIGTERM ends this process after a last round over everything.
+the next round. The spool stays open: a round reads on where the last one ended, because calls are compressed in groups
+and a group would have to be read from its beginning. After a failure it is opened anew, and what was not stored is
+delivered again. SIGTERM ends this process after a last round over everything.
 """
 
 from __future__ import annotations
@@ -12,10 +14,14 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from golddiff.cli.app import Workspace
 from golddiff.errors import GolddiffError
 from golddiff.record.gateway import logs
+
+if TYPE_CHECKING:
+    from golddiff.record.calls.take import Taker
 
 ROUND_SEC = 1.0
 _TURN_SEC = 5.0
@@ -28,36 +34,60 @@ def keep_taking(workspace: Workspace, spool_folder: Path, *, subject: str | None
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     log = logs.get("taker")
+    turns = _Turns(workspace, spool_folder, subject)
     failures, left = 0, 0
     while True:
         ends = stop.wait(min(ROUND_SEC * 2**failures, _LONGEST_PAUSE_SEC))
         try:
-            if (waiting := _waiting(spool_folder)) != left:
-                left = _take(workspace, spool_folder, subject, everything=ends)
+            if (waiting := turns.waiting()) != left:
+                left = turns.take(everything=ends)
                 log.debug("taken", bytes=waiting - left)
             failures = 0
         except (GolddiffError, OSError) as error:
-            failures = min(failures + 1, 8)
+            turns.close()
+            failures, left = min(failures + 1, 8), 0
             log.warning("store_failed", error=error, count=failures)
         if ends:
+            turns.close()
             return
 
 
-def _waiting(spool_folder: Path) -> int:
-    from golddiff.record.spool.reader import SpoolReader
+class _Turns:
+    """One taker over many openings of the store."""
 
-    with SpoolReader(spool_folder) as reader:
-        return reader.waiting_bytes
+    def __init__(self, workspace: Workspace, spool_folder: Path, subject: str | None) -> None:
+        self._workspace = workspace
+        self._spool_folder = spool_folder
+        self._subject = subject
+        self._taker: Taker | None = None
 
+    def waiting(self) -> int:
+        """Return the bytes that wait."""
+        from golddiff.record.spool.reader import SpoolReader
 
-def _take(workspace: Workspace, spool_folder: Path, subject: str | None, *, everything: bool) -> int:
-    """Take in rounds until nothing waits or the turn is over; return the bytes that are left."""
-    from golddiff.record.calls.take import Taker
-    from golddiff.store import Store
+        if self._taker is not None:
+            return self._taker.waiting_bytes
+        with SpoolReader(self._spool_folder) as reader:
+            return reader.waiting_bytes
 
-    end = time.monotonic() + _TURN_SEC
-    with Store.open(workspace) as store, Taker(store, spool_folder, subject=subject) as taker:
-        while True:
-            summary = taker.round(everything=everything)
-            if summary.calls == 0 or everything or time.monotonic() > end:
-                return summary.waiting_bytes
+    def take(self, *, everything: bool) -> int:
+        """Take in rounds until nothing waits or the turn is over; return the bytes that are left."""
+        from golddiff.record.calls.take import Taker
+        from golddiff.store import Store
+
+        end = time.monotonic() + _TURN_SEC
+        with Store.open(self._workspace) as store:
+            if self._taker is None:
+                self._taker = Taker(store, self._spool_folder, subject=self._subject)
+            else:
+                self._taker.use(store)
+            while True:
+                summary = self._taker.round(everything=everything)
+                if summary.calls == 0 or everything or time.monotonic() > end:
+                    return summary.waiting_bytes
+
+    def close(self) -> None:
+        """Let the spool go; what was read of it and not stored is delivered again."""
+        taker, self._taker = self._taker, None
+        if taker is not None:
+            taker.close()

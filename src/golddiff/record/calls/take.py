@@ -8,8 +8,9 @@ A worker's calls stay in the order in which it wrote them; those of several work
 answer is on disk before the request that goes on from it begins. Files are read one after the other, so a call that
 ended after reading began is left for a second reading, in case the call before it is in a file that was read before.
 
-How it fits: the process that owns the store keeps a `Taker` and calls `round` every second or so; `take` is one
-round for `golddiff import`. The wall clock decides nothing but how workers are merged.
+How it fits: the process that brings calls into the store keeps a `Taker` and calls `round` every second or so, with the
+store that it opened for that turn (`use`); what was read of a file is not read again. `take` is one round for `golddiff
+import`. The wall clock decides nothing but how workers are merged.
 
 Not covered: a backlog of more than `window_bytes` is ordered a window at a time.
 """
@@ -101,9 +102,9 @@ class Taker:
         window_bytes: int = 128 << 20,
     ) -> None:
         """`batch_calls`: calls of one transaction. `window_bytes`: bodies that are in memory at once."""
-        self._store = store
         self._reader = SpoolReader(spool_folder)
-        self._calls = CallStore(store, subject)
+        self._subject = subject
+        self.use(store)
         self._batch_calls = batch_calls
         self._window_bytes = window_bytes
         self._held: list[StoredCall] = []
@@ -120,6 +121,16 @@ class Taker:
     def close(self) -> None:
         """Let another taker in."""
         self._reader.close()
+
+    def use(self, store: Store) -> None:
+        """Take into this store from now on, which was opened anew."""
+        self._store = store
+        self._calls = CallStore(store, self._subject)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of the spool that were not taken, about."""
+        return self._reader.waiting_bytes
 
     def round(self, *, everything: bool = False) -> TakeSummary:
         """Take what is there. `everything`: nothing is left for the next round.
