@@ -32,7 +32,6 @@ from bench.gateway.load import Load, drive
 from bench.gateway.systems import OURS, PEERS, System, free_port, pin, start_ours, stopped_at_end
 
 HEADLINE = "golddiff, everything on"
-SLOW = ("LiteLLM proxy", "Portkey", "mitmproxy, saving flows")
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -56,9 +55,8 @@ def fsync_ms(folder: Path, count: int = 200) -> float:
 class Bench:
     """All systems, and what was seen of each."""
 
-    def __init__(self, systems: list[System], direct: int, seconds: float) -> None:
-        self.systems = systems
-        self.direct = direct
+    def __init__(self, systems: list[System], upstream: int, seconds: float) -> None:
+        self.upstream = upstream
         self.seconds = seconds
         self.answered = {system.name: 0 for system in systems}
         self.number = 0
@@ -71,7 +69,7 @@ class Bench:
 
     def one(self, system: System, clients: int, **options: Any) -> dict[str, float]:
         """One system in one round: its own figures, and what it added to the provider's."""
-        alone = drive(self.direct, clients, min(self.seconds, 1.0), **options)
+        alone = drive(self.upstream, clients, min(self.seconds, 1.0), **options)
         before = system.cpu()
         seen = self.load(system, clients, **options)
         after = system.cpu()
@@ -93,16 +91,24 @@ class Bench:
                 figures[f"delay_{name}"] = (percentile(seen.delays, share) - percentile(alone.delays, share)) * 1000
         return figures
 
-    def rounds(
-        self, count: int, systems: list[System], clients: int, **options: Any
-    ) -> dict[str, list[dict[str, float]]]:
-        """Interleaved rounds over these systems."""
+    def rounds(self, count: int, systems: list[System], clients: int, **options: Any) -> report.Rounds:
+        """Interleaved rounds over these systems; one that answers nothing in its first round has no second."""
         found: report.Rounds = {system.name: [] for system in systems}
         for _ in range(count):
             for system in systems:
-                found[system.name].append(self.one(system, clients, **options))
-                print(f"  {system.name}: {found[system.name][-1]['per_cpu']:.0f} per CPU-second", file=sys.stderr)
+                done = found[system.name]
+                if done and not done[-1]["answered"]:
+                    continue
+                done.append(self.one(system, clients, **options))
+                print(f"  {system.name}: {done[-1]['per_cpu']:.0f} per CPU-second", file=sys.stderr, flush=True)
         return found
+
+    def fill(self, system: System, count: int, patience: float) -> int:
+        """Send requests until so many calls were answered or the time is up; return how many were."""
+        before, end = self.answered[system.name], time.monotonic() + patience
+        while self.answered[system.name] - before < count and time.monotonic() < end:
+            self.load(system, 64, kilobytes=1.0)
+        return self.answered[system.name] - before
 
 
 def stored(system: System) -> int:
@@ -121,7 +127,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--only", help="names of systems that hold this text")
-    parser.add_argument("--sections", default="plain,large,streams,growth")
+    parser.add_argument("--sections", default="plain,large,streams,growth,stored")
+    parser.add_argument("--stored", type=int, default=10_000, help="records of the section `stored`")
     parser.add_argument("--write", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -133,15 +140,19 @@ def main() -> None:
         time.sleep(1)
         pin(0, 0)
         pin(provider.pid, 0)
-        systems, missing = _start_all(upstream, folder, options)
+        began, load_before = time.monotonic(), os.getloadavg()[0]
+        systems: list[System] = []
         try:
             with stopped_at_end(systems):
+                missing = _start_all(systems, upstream, folder, options)
                 bench = Bench(systems, upstream, options.seconds)
                 found = _measure(bench, systems, folder, options)
                 time.sleep(3)  # the taker's last round
         finally:
             provider.kill()
             provider.wait()
+        found["load"] = [load_before, os.getloadavg()[0]]
+        found["minutes"] = (time.monotonic() - began) / 60
         found["missing"] = missing
         found["lost"] = {
             system.name: {"answered": bench.answered[system.name], "stored": stored(system)}
@@ -156,28 +167,35 @@ def main() -> None:
         report.write(options.write, text)
 
 
-def _start_all(upstream: int, folder: Path, options: argparse.Namespace) -> tuple[list[System], dict[str, str]]:
-    systems: list[System] = []
+def _start_all(systems: list[System], upstream: int, folder: Path, options: argparse.Namespace) -> dict[str, str]:
+    """Start what is wanted; return what could not be, and why. A peer that does not start stops nobody else."""
     missing: dict[str, str] = {}
 
     def wanted(name: str) -> bool:
         return not options.only or any(part in name for part in options.only.split(","))
 
-    for name in OURS:
-        if wanted(name):
-            systems.append(start_ours(name, upstream, folder))
     for name, start in PEERS.items():
         if wanted(name):
+            print(f"starting {name}", file=sys.stderr, flush=True)
             try:
                 systems.append(start(upstream, folder, options.peers))
-            except RuntimeError as error:
+            except (RuntimeError, OSError) as error:
                 missing[name] = str(error)
                 print(error, file=sys.stderr)
+    for name in OURS:
+        if wanted(name):
+            print(f"starting {name}", file=sys.stderr, flush=True)
+            systems.append(start_ours(name, upstream, folder))
     for system in systems:
-        for pid in system.processes():
-            with contextlib.suppress(OSError):
-                pin(pid, 1)
-    return systems, missing
+        _on_one_core(system)
+    systems.sort(key=lambda system: not system.name.startswith("golddiff"))
+    return missing
+
+
+def _on_one_core(system: System) -> None:
+    for pid in system.processes():
+        with contextlib.suppress(OSError):
+            pin(pid, 1)
 
 
 def _measure(bench: Bench, systems: list[System], folder: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -208,6 +226,18 @@ def _measure(bench: Bench, systems: list[System], folder: Path, options: argpars
         for clients in (10, 100, 1000):
             print(f"{clients} open streams", file=sys.stderr)
             found[f"paced_{clients}"] = bench.rounds(1, ours, clients, model="paced")
+    if "stored" in sections and any(system.name == HEADLINE for system in systems):
+        print(f"{options.stored} records in the store", file=sys.stderr)
+        fresh = start_ours(HEADLINE, bench.upstream, folder, place="stored")
+        fresh.name = "golddiff, store that grows"
+        systems.append(fresh)
+        bench.answered[fresh.name] = 0
+        _on_one_core(fresh)
+        drive(fresh.port, 4, 0.5, headers=fresh.headers, first=990_000_000)
+        found["stored_0"] = bench.rounds(options.rounds, [fresh], 32)
+        filled = bench.fill(fresh, options.stored, patience=90)
+        time.sleep(5)  # the taker catches up
+        found[f"stored_{filled}"] = bench.rounds(options.rounds, [fresh], 32)
     found["fsync_ms_after"] = fsync_ms(folder)
     return found
 

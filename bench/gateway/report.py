@@ -96,13 +96,49 @@ def _streams(found: Rounds, title: str) -> list[str]:
     )
 
 
+_OURS, _BARE = "golddiff, everything on", "golddiff, bare"
+
+
+def _targets(found: dict[str, Any]) -> list[str]:
+    """The rows that the project set itself, each from this run alone."""
+    lines = ["**Targets**", "", "| | measured | floor | moonshot |", "|---|---|---|---|"]
+    plain, alone, paced = (found.get(name, {}) for name in ("plain_32", "plain_1", "paced_32"))
+
+    def add(what: str, measured: str, floor: str, moonshot: str) -> None:
+        lines.append(f"| {what} | {measured} | {floor} | {moonshot} |")
+
+    if _OURS in plain and _BASE in plain:
+        measured = _ratio(plain, _OURS, _BASE, "per_cpu")
+        add("G1: requests per CPU-second, everything on, over LiteLLM's", f"{measured} x", "50 x", "200 x")
+        measured = _less(plain, _OURS, _BASE, "added_p99")
+        add("G2: added p99 under LiteLLM's, 32 connections", f"1/{measured}", "1/20", "1/100")
+    if "nginx" in plain:
+        for system, what, floor, moonshot in ((_BARE, "bare", "3 x", "1.5 x"), (_OURS, "everything on", "8 x", "4 x")):
+            if system in plain:
+                measured = _ratio(plain, "nginx", system, "per_cpu")
+                add(f"G3: CPU per request over nginx's, {what}", f"{measured} x", floor, moonshot)
+    if _OURS in alone:
+        added, sync = _median(alone[_OURS], "added_p50"), (found["fsync_ms"] + found["fsync_ms_after"]) / 2
+        floor, moonshot = 2 * sync + 0.2, 1.2 * sync + 0.1
+        what = f"G4: added p50, 1 connection (fdatasync {sync:.2f} ms)"
+        add(what, f"{added:.2f} ms", f"{floor:.2f} ms", f"{moonshot:.2f} ms")
+    if _OURS in paced and "nginx" in paced:
+        ours, theirs = _median(paced[_OURS], "first_p50"), _median(paced["nginx"], "first_p50")
+        measured = f"{ours:.2f} ms over {theirs:.2f} ms = {ours / max(theirs, 0.01):.1f} x"
+        add("G5: first event of 32 paced streams, added p50 over nginx's", measured, "3 x", "1.5 x")
+    return [*lines, ""] if len(lines) > 4 else []
+
+
 def text(found: dict[str, Any]) -> str:
     """Return the section between the markers."""
     lines = [
-        f"Measured {found['when']} on {found['machine']}; {found['rounds']} rounds of {found['seconds']:g} s, medians "
+        f"Measured {found['when']} on {found['machine']} (2 hyperthreads of one shared AMD EPYC core; load "
+        f"{found['load'][0]:.0f} before, {found['load'][1]:.0f} after, so latencies are far from a quiet machine's); "
+        f"{found['rounds']} rounds of {found['seconds']:g} s, {found['minutes']:.0f} minutes in all, medians "
         f"(lowest-highest); fdatasync of 4 KB: median {found['fsync_ms']:.2f} ms before, "
         f"{found['fsync_ms_after']:.2f} ms after.",
         "",
+        *_targets(found),
     ]
     for clients in (32, 256, 1):
         if f"plain_{clients}" in found:
@@ -116,13 +152,17 @@ def text(found: dict[str, Any]) -> str:
     merged = {title: rounds for title, one in growth.items() for rounds in one.values()}
     if merged:
         lines += _streams(merged, "How cost grows with open streams (everything on)")
+    stored = {name.partition("_")[2]: found[name] for name in found if name.startswith("stored_")}
+    grown = {f"{int(n):,} records before": rounds for n, one in stored.items() for rounds in one.values()}
+    if grown:
+        lines += _plain(grown, "How cost grows with what is in the store (everything on, 32 connections)")
     if found["lost"]:
         lines += ["**Records**: answers that clients had in full, and calls in the store afterwards.", ""]
         lines += ["| | answered | stored |", "|---|---|---|"]
         lines += [f"| {name} | {one['answered']:,} | {one['stored']:,} |" for name, one in found["lost"].items()]
         lines.append("")
     for name, why in found["missing"].items():
-        lines.append(f"Not run: {name} ({why[:200]}).")
+        lines.append(f"Not run: {name} ({' '.join(why.split())[:200]}).")
     return "\n".join(lines)
 
 

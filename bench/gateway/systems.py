@@ -91,8 +91,10 @@ def _start(
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return System(name, port, process)
         time.sleep(0.2)
+    why = "ended" if process.poll() is not None else f"did not listen within {patience:.0f} s"
     process.kill()
-    raise RuntimeError(f"{name} did not start: {log.read_text()[-400:]}")
+    process.wait()
+    raise RuntimeError(f"{name} {why}: {log.read_text(errors='replace')[-300:].strip()}")
 
 
 OURS: dict[str, dict[str, object]] = {
@@ -106,15 +108,15 @@ OURS: dict[str, dict[str, object]] = {
 """Name → settings; redaction, usage parsing and routing are part of every one that records."""
 
 
-def start_ours(name: str, upstream: int, folder: Path) -> System:
-    """Start `golddiff gateway` in a folder of its own."""
-    place = folder / name.replace(" ", "-").replace(",", "").replace("(", "").replace(")", "")
-    place.mkdir(parents=True)
+def start_ours(name: str, upstream: int, folder: Path, place: str | None = None) -> System:
+    """Start `golddiff gateway` in a folder of its own, named `place` or after the settings."""
+    home = folder / (place or name.replace(" ", "-").replace(",", "").replace("(", "").replace(")", ""))
+    home.mkdir(parents=True)
     options = dict(OURS[name])
     limits = options.pop("limits", False)
     port = free_port()
     lines = [f"{key} = {json.dumps(value)}" for key, value in options.items()]
-    (place / "golddiff.toml").write_text(
+    (home / "golddiff.toml").write_text(
         "[gateway]\n" + "\n".join(lines) + f'\nport = {port}\n[[gateway.upstreams]]\nname = "mock"\n'
         f'url = "http://127.0.0.1:{upstream}/v1"\nmodels = ["plain", "burst", "paced"]\napi_key_env = "BENCH_KEY"\n'
     )
@@ -126,12 +128,12 @@ def start_ours(name: str, upstream: int, folder: Path) -> System:
         given = ["--requests-per-minute", "1000000000", "--tokens-per-day", "1000000000000000"] if limits else []
         made = subprocess.run(
             [*program, "keys", "create", "bench", *given, "--json"],
-            cwd=place, env=environment, check=True, capture_output=True,
+            cwd=home, env=environment, check=True, capture_output=True,
         )  # fmt: skip
         headers = f"Authorization: Bearer {json.loads(made.stdout)['key']}\r\n"
-    system = _start(name, [*program, "gateway", "--json"], port, place / "log", cwd=place, env=environment)
+    system = _start(name, [*program, "gateway", "--json"], port, home / "log", cwd=home, env=environment)
     system.headers = headers
-    system.folder = place / ".golddiff" if options.get("record", True) else None
+    system.folder = home / ".golddiff" if options.get("record", True) else None
     return system
 
 
@@ -170,7 +172,7 @@ def start_litellm(upstream: int, folder: Path, peers: Path) -> System:
     environment = dict(os.environ, LITELLM_LOG="ERROR", LITELLM_LOCAL_MODEL_COST_MAP="True")
     environment["LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"] = "true"  # on loopback, for the time of the run
     arguments = [str(program), "--config", str(place / "config.yaml"), "--port", str(port), "--host", "127.0.0.1"]
-    return _start("LiteLLM proxy", arguments, port, place / "log", env=environment, patience=900)
+    return _start("LiteLLM proxy", arguments, port, place / "log", env=environment, patience=300)
 
 
 def start_mitmproxy(upstream: int, folder: Path, peers: Path) -> System:
