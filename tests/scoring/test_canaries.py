@@ -16,7 +16,10 @@ class Helper:
         self.assertTrue(f(1))
 
 
-@pytest.mark.parametrize("a, wanted", [(1, 2), ("x", [3])])
+@pytest.mark.parametrize("a, wanted", [
+    (1, 2),
+    ("x", [3]),
+])
 def test_rows(a, wanted):
     assert f(a) == wanted
 
@@ -77,6 +80,7 @@ def test_a_mutant_differs_from_its_test_in_one_expression() -> None:
     changed = next(line for line in rows if line not in SOURCE.decode())
     assert "(1, " in changed
     assert "(1, 2)" not in changed
+    assert text.count("def test_") == 12
 
 
 def test_tests_that_are_mentioned_elsewhere_keep_their_names() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from golddiff.errors import InputError
-from golddiff.scoring.suite import Suite, check_suite, is_test, junit_name, snapshot
+from golddiff.scoring.suite import Suite, check_suite, is_test, snapshot
 
 
 @pytest.mark.parametrize(
@@ -24,17 +24,6 @@ from golddiff.scoring.suite import Suite, check_suite, is_test, junit_name, snap
 )
 def test_test_files_are_told_by_their_path(path: str, wanted: bool) -> None:
     assert is_test(path) is wanted
-
-
-@pytest.mark.parametrize(
-    ("identity", "name"),
-    [
-        ("tests/test_a.py::test_b", "tests.test_a::test_b"),
-        ("tests/test_a.py::TestB::test_c[x::y/z.py]", "tests.test_a.TestB::test_c[x::y/z.py]"),
-    ],
-)
-def test_ids_can_be_told_in_the_words_of_junit(identity: str, name: str) -> None:
-    assert junit_name(identity) == name
 
 
 def test_a_snapshot_holds_what_a_commit_can_hold(tmp_path: Path) -> None:

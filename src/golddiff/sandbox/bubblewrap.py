@@ -30,6 +30,7 @@ from golddiff.sandbox import fork_server, policy
 from golddiff.sandbox.contract import Batch, Ending, Job, Limits, Result
 from golddiff.sandbox.pool import run_batches
 from golddiff.sandbox.process import OUTSIDE, Inside
+from golddiff.sandbox.stage import Stage
 from golddiff.sandbox.syscalls import seccomp_program
 
 __all__ = ["Bubblewrap", "open_sandbox"]
@@ -102,7 +103,8 @@ class Bubblewrap:
         if self._interpreter.source:
             folders["python"] = self._interpreter.source
         self._uid, self._folders = policy.unprivileged_uid(), folders
-        self._prefix, seen = policy.privilege_prefix(self._uid, folders)
+        enter, seen = policy.stage_prefix(self._uid, folders)
+        self._stage = Stage(enter, self._uid) if enter and self._uid is not None else None
         self._binary = seen["bwrap"] / binary.resolve().relative_to(folders["bwrap"])
         self._readable = {"/python": seen["python"]} if self._interpreter.source else {}
         self._version = ""
@@ -123,7 +125,7 @@ class Bubblewrap:
             raise SandboxError("does not run what it is given: the probe said nothing") from None
         if problems:
             raise SandboxError("does not contain: " + ", ".join(problems))
-        command = [*self._prefix, str(self._binary), "--version"]
+        command = [*self._enter(), str(self._binary), "--version"]
         version = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env=OUTSIDE)
         self._version = version.stdout.strip() or "bubblewrap"
 
@@ -164,10 +166,13 @@ class Bubblewrap:
             raise results
         return results
 
+    def _enter(self) -> list[str]:
+        return self._stage.prefix() if self._stage else policy.drop_prefix(self._uid)
+
     def _command(
         self, argv: Sequence[str], limits: Limits, readable: Mapping[str, Path] | None = None
     ) -> Callable[[list[str]], list[str]]:
-        prefix, seen = self._prefix, self._readable
+        prefix, seen = self._enter(), self._readable
         if readable:
             names = {f"r{number}": folder.resolve() for number, folder in enumerate(readable.values())}
             prefix, found = policy.privilege_prefix(self._uid, self._folders | names)
@@ -188,7 +193,7 @@ class _Server:
         # Twice: the child's text is escaped as JSON, at worst six characters a byte.
         self._most = 8 * limits.output_bytes + 65536
         source = Path(fork_server.__file__).read_text(encoding="utf-8")
-        shared = json.dumps({"path": batch.domain.path, "preload": batch.domain.preload})
+        shared = json.dumps({"path": batch.domain.path, "prepare": batch.domain.prepare})
         argv = [sandbox._interpreter.executable, "-P", "-s", "-S", "-c", source, shared]
         command = sandbox._command(argv, limits, batch.domain.readable)
         self._inside = Inside(command, sandbox._filter, {}, private=True)

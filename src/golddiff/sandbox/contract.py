@@ -68,6 +68,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Both cut at `Limits.output_bytes`; bytes of the untrusted program, to be parsed with care."""
     seconds: float = 0.0
     """Wall time as measured beside the program."""
+    cpu_sec: float = 0.0
+    """Processor seconds of the program and of what it waited for; 0 where that is not known (`run`)."""
     reason: str = ""
     """In words, where `ending` is not `ok`."""
 
@@ -86,8 +88,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     """Folders of the host, seen read-only by every job: place inside, such as `/tree` → folder."""
     path: tuple[str, ...] = ()
     """Places inside that Python imports from, after its own library."""
-    preload: tuple[str, ...] = ()
-    """Modules that are imported once, before any candidate is seen. Never name a module that a candidate brings."""
+    prepare: str = ""
+    """Trusted Python that is run once, before any candidate is seen: the imports that every job would repeat."""
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):

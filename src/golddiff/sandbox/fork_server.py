@@ -41,7 +41,7 @@ PR_SET_DUMPABLE = 4
 def serve() -> None:
     """Answer jobs until there are no more. Job keys: program, candidate, and the fields of `Limits`.
 
-    The first argument is JSON: `path` to import from, modules to `preload`. Jobs and replies go through the two
+    The first argument is JSON: `path` to import from, Python to `prepare` with. Jobs and replies go through the two
     descriptors that the others name: the standard streams would also be open in the sandbox's first process, whose
     pipes code inside can open (`/proc/1/fd`) to forge replies or read jobs.
     """
@@ -49,8 +49,9 @@ def serve() -> None:
         raise SystemExit("cannot protect the check runner from its checks (prctl)")
     shared = json.loads(sys.argv[1])
     sys.path += shared["path"]
-    for name in (*PRELOADED, *shared["preload"]):
+    for name in PRELOADED:
         __import__(name)
+    exec(compile(shared["prepare"], "<prepare>", "exec"), {"__name__": "__prepare__"})  # noqa: S102 - its purpose
     gc.collect()
     gc.freeze()  # what is loaded now stays shared with the forks
     given = [int(number) for number in sys.argv[2:4]] or [0, 1]
@@ -81,7 +82,7 @@ def run_one(job: dict[str, Any]) -> dict[str, Any]:
         become_child(job, token, [write for _, write in pipes])
     for _, write in pipes:
         os.close(write)
-    (out, err, end), stopped, code = collect(pid, [read for read, _ in pipes], job, started)
+    (out, err, end), stopped, code, cpu_sec = collect(pid, [read for read, _ in pipes], job, started)
     seconds = time.monotonic() - started
     ending, reason = classify(stopped, code, end, token)
     return {
@@ -91,6 +92,7 @@ def run_one(job: dict[str, Any]) -> dict[str, Any]:
         "stdout": out.decode("latin-1"),
         "stderr": err.decode("latin-1"),
         "seconds": seconds,
+        "cpu_sec": cpu_sec,
     }
 
 
@@ -135,10 +137,10 @@ def become_child(job: dict[str, Any], token: bytes, writes: list[int]) -> NoRetu
         os._exit(70)
 
 
-def collect(pid: int, reads: list[int], job: dict[str, Any], started: float) -> tuple[list[bytes], str, int]:
+def collect(pid: int, reads: list[int], job: dict[str, Any], started: float) -> tuple[list[bytes], str, int, float]:
     """Read the child's pipes until it ends, runs out of time or prints too much; then leave nothing running.
 
-    Returns what it wrote to each pipe, why it was stopped ("" where it was not), and its exit code.
+    Returns what it wrote to each pipe, why it was stopped ("" where it was not), its exit code and processor seconds.
     """
     collected = [bytearray() for _ in reads]
     most: int = job["output_bytes"]
@@ -173,7 +175,7 @@ def collect(pid: int, reads: list[int], job: dict[str, Any], started: float) -> 
     os.close(watched)
     if len(collected[0]) + len(collected[1]) > most:
         stopped = stopped or "output"
-    return [bytes(data[:most]) for data in collected], stopped, code
+    return [bytes(data[:most]) for data in collected], stopped, code, used.ru_utime + used.ru_stime
 
 
 def drain(descriptor: int, target: bytearray, at_most: int) -> bool:

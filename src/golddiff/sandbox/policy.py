@@ -24,7 +24,15 @@ import msgspec
 
 from golddiff.errors import SandboxError
 
-__all__ = ["Interpreter", "bwrap_arguments", "interpreter", "privilege_prefix", "unprivileged_uid"]
+__all__ = [
+    "Interpreter",
+    "bwrap_arguments",
+    "drop_prefix",
+    "interpreter",
+    "privilege_prefix",
+    "stage_prefix",
+    "unprivileged_uid",
+]
 
 SEEN_AS = 65534
 """Uid and gid inside."""
@@ -85,12 +93,24 @@ def privilege_prefix(uid: int | None, folders: dict[str, Path]) -> tuple[list[st
 
     The command is a prefix: bubblewrap's own argument list follows. Raises SandboxError where a tool is missing.
     """
+    enter, seen = stage_prefix(uid, folders)
+    return enter + drop_prefix(uid), seen
+
+
+def drop_prefix(uid: int | None) -> list[str]:
+    """Return the prefix that becomes `uid` for good; none where there is nothing to drop."""
+    if uid is None:
+        return []
+    return [_tool("setpriv"), f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--no-new-privs", "--"]
+
+
+def stage_prefix(uid: int | None, folders: dict[str, Path]) -> tuple[list[str], dict[str, Path]]:
+    """Return the prefix that mounts those folders which `uid` cannot enter where it can, and where all are found."""
     if uid is None:
         return [], folders
-    drop = [_tool("setpriv"), f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--no-new-privs", "--"]
     hidden = {name: path for name, path in folders.items() if not readable_by_all(path)}
     if not hidden:
-        return drop, folders
+        return [], folders
     stage = next(
         (
             place
@@ -104,7 +124,7 @@ def privilege_prefix(uid: int | None, folders: dict[str, Path]) -> tuple[list[st
     pairs = [part for name, path in hidden.items() for part in (name, str(path))]
     enter = [_tool("unshare"), "--mount", "--propagation", "private", "--"]
     staged = {name: Path(stage) / name for name in hidden}
-    return [*enter, _tool("sh"), "-c", _STAGE_SCRIPT, "stage", stage, *pairs, "--", *drop], folders | staged
+    return [*enter, _tool("sh"), "-c", _STAGE_SCRIPT, "stage", stage, *pairs, "--"], folders | staged
 
 
 def bwrap_arguments(*, readable: dict[str, Path], disk_bytes: int, libraries: str) -> list[str]:

@@ -12,7 +12,6 @@ import os
 import select
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
@@ -53,8 +52,9 @@ class Inside:
             passed = [held]
             inputs = {f"/work/{_inside_path(name)}": data for name, data in files.items()}
             for place, data in (("", seccomp), *inputs.items()):
-                source = ours.enter_context(tempfile.TemporaryFile())
+                source = ours.enter_context(os.fdopen(os.memfd_create("input"), "wb"))
                 source.write(data)
+                source.flush()
                 source.seek(0)
                 passed.append(source.fileno())
                 descriptors += ["--file" if place else "--seccomp", str(source.fileno()), *([place] if place else [])]

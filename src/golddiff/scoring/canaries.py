@@ -255,13 +255,14 @@ def _named(lines: Sequence[bytes], function: Function, name: str, span: Span | N
     """Return the source of a test under another name, with one expression replaced."""
     first, last = _extent(function)
     copied = list(lines[first:last])
+    at = function.lineno - 1 - first
     if span:
         node, text = span
         assert isinstance(node, ast.expr)
         start, end = node.lineno - 1 - first, (node.end_lineno or node.lineno) - 1 - first
         tail = copied[end][node.end_col_offset :]
         copied[start : end + 1] = [copied[start][: node.col_offset] + text.encode() + tail]
-    at = function.lineno - 1 - first
+        at -= end - start if end < at else 0  # parameters over several lines are now on one
     copied[at] = re.sub(rb"\bdef\s+\w+", b"def " + name.encode(), copied[at], count=1)
     return b"".join(copied)
 

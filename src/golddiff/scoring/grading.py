@@ -41,6 +41,17 @@ Candidate = str | Mapping[str, str | None]
 _MOST_FILE_BYTES = 8_000_000
 _MUTANTS_PER_RUN = 8
 _MUTANTS_PER_CONFIRMATION = 60
+_PREPARE = """
+import importlib, site
+import pytest, _pytest.config
+for name in (*["_pytest." + name for name in _pytest.config.default_plugins], *{plugins!r}):
+    importlib.import_module(name)
+site.setquit(), site.sethelper(), site.setcopyright()
+import _pytest._code.code, _pytest._io.terminalwriter, asyncio, bdb, cmd, code, colorsys, ctypes, email
+import concurrent.futures, faulthandler, getpass, pdb, readline
+import glob, hashlib, html, http, importlib.metadata, importlib.resources, json, locale, logging, pprint, queue, secrets
+import sqlite3, subprocess, tempfile, urllib.parse, urllib.request, uuid, xml, zipfile, zoneinfo
+"""
 _PROGRAM = Path(__file__).with_name("pytest_run.py")
 
 
@@ -53,6 +64,8 @@ class Grade(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     """Why, in words; may quote the untrusted program, cut."""
     seconds: float = 0.0
+    cpu_sec: float = 0.0
+    """Of the run inside the sandbox; 0 where nothing was run."""
 
     @property
     def passed(self) -> bool:
@@ -71,6 +84,7 @@ class _Run(msgspec.Struct, frozen=True, kw_only=True):
     """Why the run as a whole does not count, where it does not."""
     said: str = ""
     seconds: float = 0.0
+    cpu_sec: float = 0.0
 
     def of(self, file: str, name: str) -> set[str]:
         """Outcomes of one function of a file, over its parameters."""
@@ -280,7 +294,9 @@ def _domain(suite: Suite, tree: Path) -> tuple[Domain, str]:
     missing = next((folder for folder in packages if not folder.is_dir()), None)
     if missing:
         return Domain(), f"the folder of packages {missing} does not exist"
-    return Domain(readable={"/tree": tree, **places}, path=tuple(places), preload=("pytest", *suite.plugins)), ""
+    return Domain(
+        readable={"/tree": tree, **places}, path=tuple(places), prepare=_PREPARE.format(plugins=suite.plugins)
+    ), ""
 
 
 def _own_packages() -> tuple[Path, ...]:
@@ -289,45 +305,52 @@ def _own_packages() -> tuple[Path, ...]:
 
 
 def _read(result: Result, planted: Mapping[str, canaries.Planted]) -> _Run | Unscored:
+    run = _claim(result, planted)
+    if isinstance(run, Unscored):
+        return run
+    return msgspec.structs.replace(run, seconds=result.seconds, cpu_sec=result.cpu_sec)
+
+
+def _claim(result: Result, planted: Mapping[str, canaries.Planted]) -> _Run | Unscored:
     """Take in what a run printed. It is a claim of the untrusted side: of the right shape, or the run is no good."""
     if result.ending is not Ending.OK:
-        return _Run(kind=ENDINGS[result.ending], said=result.reason, seconds=result.seconds)
+        return _Run(kind=ENDINGS[result.ending], said=result.reason)
     said = result.stderr.decode("utf-8", "replace").strip()[-400:]
     if result.exit_code != 0:
-        return _Run(kind=Kind.RAISED, said=said or f"exit code {result.exit_code}", seconds=result.seconds)
+        return _Run(kind=Kind.RAISED, said=said or f"exit code {result.exit_code}")
     try:
         claim: dict[str, Any] = json.loads(result.stdout)
         if isinstance(claim, dict) and isinstance(claim.get("setup"), str):
             return Unscored(f"the tree could not be laid out in the sandbox: {claim['setup']}")
         parts = [msgspec.convert(claim[name], dict[str, str]) for name in ("outcomes", "details", "collection")]
     except (ValueError, RecursionError, KeyError, TypeError):
-        return _Run(kind=Kind.NOT_JSON, said="what the run reported is not a report", seconds=result.seconds)
-    return _Run(outcomes=parts[0], details=parts[1], collection=parts[2], planted=planted, seconds=result.seconds)
+        return _Run(kind=Kind.NOT_JSON, said="what the run reported is not a report")
+    return _Run(outcomes=parts[0], details=parts[1], collection=parts[2], planted=planted)
 
 
 # -------------------------------------------------------------------------------------------------------- judging
 
 
 def _judged(suite: Suite, run: _Run) -> Grade:
+    return msgspec.structs.replace(_verdict(suite, run), seconds=run.seconds, cpu_sec=run.cpu_sec)
+
+
+def _verdict(suite: Suite, run: _Run) -> Grade:
     if run.kind:
-        return Grade(
-            kind=run.kind, tests=dict.fromkeys(suite.expected, "missing"), detail=run.said, seconds=run.seconds
-        )
+        return Grade(kind=run.kind, tests=dict.fromkeys(suite.expected, "missing"), detail=run.said)
     ends = run.real()
     tests = {identity: ends.get(identity, "missing") for identity in suite.expected}
     bent = _bent(run)
     if bent:
-        return Grade(
-            kind=Kind.TAMPERED, tests=dict.fromkeys(suite.expected, "missing"), detail=bent, seconds=run.seconds
-        )
+        return Grade(kind=Kind.TAMPERED, tests=dict.fromkeys(suite.expected, "missing"), detail=bent)
     failure = _failure(suite, run)
     if failure:
-        return Grade(kind=Kind.FAILED, tests=tests, detail=failure, seconds=run.seconds)
+        return Grade(kind=Kind.FAILED, tests=tests, detail=failure)
     unproven = next((file for file, planted in run.planted.items() if not _proven(run, file, planted)), None)
     if unproven or not run.planted:
         said = f"planted tests of {unproven or 'its files'} did not run as they must"
-        return Grade(kind=Kind.TAMPERED, tests=tests, detail=said, seconds=run.seconds)
-    return Grade(kind=Kind.PASSED, tests=tests, seconds=run.seconds)
+        return Grade(kind=Kind.TAMPERED, tests=tests, detail=said)
+    return Grade(kind=Kind.PASSED, tests=tests)
 
 
 def _bent(run: _Run) -> str:

@@ -22,6 +22,7 @@ TREE, ROOT = "/tree", "/work/tree"
 MOST_DETAIL, MOST_DETAILS = 400, 200
 OPTIONS = (
     "-q", "--assert=plain", "--continue-on-collection-errors", "-W", "ignore", "-p", "no:cacheprovider",
+    "-p", "no:unraisableexception", "-p", "no:threadexception", "--tb=no", "-rN",
     "-o", "addopts=", "-o", "filterwarnings=", "-o", "minversion=", "-o", "required_plugins=", f"--rootdir={ROOT}",
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ import msgspec
 from golddiff.errors import InputError
 from golddiff.sandbox.contract import MIB, Limits
 
-__all__ = ["Mutant", "Suite", "check_suite", "is_test", "junit_name", "snapshot"]
+__all__ = ["Mutant", "Suite", "check_suite", "is_test", "snapshot"]
 
 _TEST_FOLDERS = frozenset({"test", "tests", "testing", "__tests__"})
 _TEST_FILE = re.compile(r"test_.*\.py|.*_test\.py|tests?\.py|conftest\.py")
@@ -78,13 +78,6 @@ def is_test(path: str) -> bool:
     """Whether a file belongs to the tests: what a candidate does to it is ignored."""
     *folders, name = PurePosixPath(path).parts
     return bool(_TEST_FOLDERS & set(folders)) or _TEST_FILE.fullmatch(name) is not None
-
-
-def junit_name(identity: str) -> str:
-    """Return a node id as JUnit XML names it, `classname::name`: `tests.test_a.TestB::test_c[x::y]`."""
-    bare, bracket, parameters = identity.partition("[")
-    path, *names = bare.split("::")
-    return ".".join([path.removesuffix(".py").replace("/", "."), *names[:-1]]) + f"::{names[-1]}{bracket}{parameters}"
 
 
 def snapshot(tree: Path, target: Path) -> None:
