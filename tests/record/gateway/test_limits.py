@@ -332,6 +332,44 @@ def test_four_workers_together_let_through_what_one_may(tmp_path: Path, limit: d
     assert 100 <= total <= 100 + degraded  # degraded: on a busy machine a lock may be held for a quarter of a second
 
 
+def test_what_was_reserved_ahead_far_from_a_limit_goes_back_and_is_shown_to_nobody(tmp_path: Path) -> None:
+    clock = Time()
+    key, who = make(tmp_path, requests_per_minute=1000, tokens_per_day=100_000)
+    first, second = open_limits(tmp_path, clock), open_limits(tmp_path, clock)
+    made = [ask(first, who) for _ in range(3)]
+    assert (first.used(key).minute_requests, first.used(key).day_tokens) == (3, 600)
+    assert second.used(key).minute_requests == 16
+    assert first.pending
+    first.flush()
+    assert (second.used(key).minute_requests, second.used(key).day_tokens) == (3, 600)
+    for one in made:
+        assert isinstance(one, Reservation)
+        first.release(one)
+    first.flush()
+    assert (second.used(key).day_tokens, second.used(key).all_requests) == (0, 3)
+
+
+def test_what_was_reserved_ahead_by_one_worker_lets_no_other_pass_a_limit(tmp_path: Path) -> None:
+    clock = Time()
+    _, who = make(tmp_path, requests_per_minute=200)
+    first, second = open_limits(tmp_path, clock), open_limits(tmp_path, clock)
+    assert passed(first, who, 1) == 1
+    assert passed(second, who, 500) == 184
+    assert passed(first, who, 500) == 15
+
+
+def test_a_forked_worker_has_no_part_in_what_was_reserved_ahead(tmp_path: Path) -> None:
+    _, who = make(tmp_path, requests_per_minute=200)
+    limits = open_limits(tmp_path)
+    assert passed(limits, who, 1) == 1
+    results = multiprocessing.get_context("fork").SimpleQueue()
+    child = multiprocessing.get_context("fork").Process(target=lambda: results.put(passed(limits, who, 500)))
+    child.start()
+    inherited = results.get()
+    child.join()
+    assert inherited + passed(limits, who, 500) == 199
+
+
 def test_a_worker_that_forked_keeps_its_own_lock(tmp_path: Path) -> None:
     _, who = make(tmp_path, requests_per_minute=100)
     limits = open_limits(tmp_path)

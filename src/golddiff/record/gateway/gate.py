@@ -58,6 +58,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     """One request that was answered, by an upstream or by the gateway, for metrics and logs; holds no text of it."""
 
     call_id: str
+    """Id of its record; empty: there is none."""
     key_id: str | None
     protocol: WireProtocol
     upstream: str

@@ -60,6 +60,7 @@ class KeyGate:
         )
         if self._metrics is not None and self._limits.unpriced != before:
             self._metrics.count("golddiff_gateway_unpriced_total")
+        self._flush_soon()
         return made
 
     def settle(self, reservation: object, call: RawCall | None) -> None:
@@ -81,8 +82,7 @@ class KeyGate:
             self._limits.settle(reservation, usage, answer_tokens=None if usage else estimated_answer(call))
             if usage is not None:
                 self._count(call.protocol, usage)
-        if self._timer is None and self._limits.pending:
-            self._timer = self._loop.call_later(FLUSH_SEC, self._flush)
+        self._flush_soon()
 
     def close(self) -> None:
         """Write what waits."""
@@ -101,6 +101,10 @@ class KeyGate:
         ):
             if tokens:
                 self._metrics.count(_TOKENS, protocol, kind, by=tokens)
+
+    def _flush_soon(self) -> None:
+        if self._timer is None and self._limits.pending:
+            self._timer = self._loop.call_later(FLUSH_SEC, self._flush)
 
     def _flush(self) -> None:
         self._timer = None

@@ -6,8 +6,9 @@ cannot pass a limit together; what was reserved too much is given back. A worker
 counted as used: nothing is forgotten, and the day ends it.
 
 Settling is put together: corrections wait in the worker until the same key reserves again or `flush` is called (the
-HTTP path does ten times a second), so a request costs one visit to the shared table. Keys without limits visit it only
-in `flush`. Counters are in `spending`, their file in `table`, the time they run on in `clock`.
+HTTP path does ten times a second), so a request costs one visit to the shared table; far from every limit, one visit
+reserves for sixteen requests, and what is not needed goes back with the next `flush`. Keys without limits visit the
+table only then. Counters are in `spending`, their file in `table`, the time they run on in `clock`.
 
 Not covered: limits over several machines; usage that a provider bills but does not report (then what was reserved, or
 the length of the answer, is counted).
@@ -15,6 +16,7 @@ the length of the answer, is counted).
 
 from __future__ import annotations
 
+import os
 import struct
 import time
 from collections.abc import Callable, Sequence
@@ -39,6 +41,10 @@ MOST = 1_000_000
 """Tokens that a prompt, or an answer, is estimated at, at most: no model reads or writes more, and an image is far
 smaller than its bytes."""
 _BYTES_PER_TOKEN = 4
+_LEASED = 15
+"""Requests like the last one that are reserved with it, while that is next to nothing of every limit."""
+_AMPLE = 8
+"""How many times what is used and reserved must fit into every limit for that."""
 _LOOK_EVERY = SECOND
 _DAY = 86_400 * SECOND
 _HEADER = struct.Struct("<8s4q")
@@ -72,6 +78,18 @@ class _Pending(msgspec.Struct):
     money: int
 
 
+class _Lease(msgspec.Struct):
+    """What is reserved already for requests that are yet to come, in one moment."""
+
+    process: int
+    """Whose it is: a process that was forked from it has none."""
+    admission: Admission
+    counted: Moment
+    requests: int
+    tokens: int
+    money: int
+
+
 class Limits:
     """The limits of every key of one gateway folder, in one worker; all calls from one thread or under its lock.
 
@@ -94,6 +112,7 @@ class Limits:
         self._boot = boot
         self._boot_id = current_boot_id() if boot_id is None else boot_id
         self._pending: dict[int, tuple[Admission, list[_Pending]]] = {}
+        self._leases: dict[int, _Lease] = {}
         self._anchor = self._look()
         self._next_look = boot() + _LOOK_EVERY
         self._moment = Moment(0, 0, 0)
@@ -109,7 +128,7 @@ class Limits:
     @property
     def pending(self) -> bool:
         """Whether `flush` has something to write."""
-        return bool(self._pending)
+        return bool(self._pending or self._leases)
 
     def reserve(
         self,
@@ -147,6 +166,21 @@ class Limits:
         money = family.most(prompt, answer) if family else 0
         made = Reservation(admission, model, now, prompt, prompt + answer, money, family is not None)
         slot = admission.slot + 1
+        lease = self._leases.get(slot)
+        if lease is not None:
+            if (
+                lease.requests
+                and lease.process == os.getpid()
+                and lease.counted is now
+                and lease.admission is admission
+                and lease.tokens >= made.tokens
+                and lease.money >= money
+            ):
+                lease.requests -= 1
+                lease.tokens -= made.tokens
+                lease.money -= money
+                return made
+            self._give_back(slot)
         packed = None
         data = self._table.enter(slot)
         try:
@@ -156,7 +190,10 @@ class Limits:
                 _apply(values, self._pending.pop(slot, (admission, ()))[1])
             refusal = _passed(values, made)
             if refusal is None:
-                spending.add(values, now, 1, made.tokens, made.money)
+                more = _LEASED if shared and _is_ample(values, made) else 0
+                spending.add(values, now, 1 + more, (1 + more) * made.tokens, (1 + more) * money)
+                if more:
+                    self._leases[slot] = _Lease(os.getpid(), admission, now, more, more * made.tokens, more * money)
             packed = spending.pack(values)
         finally:
             self._table.leave(slot, packed)
@@ -188,7 +225,9 @@ class Limits:
         self._correct(made, 0, 0)
 
     def flush(self) -> None:
-        """Write the corrections that wait."""
+        """Write the corrections that wait, and give back what was reserved and not needed."""
+        for slot in list(self._leases):
+            self._give_back(slot)
         pending, self._pending = self._pending, {}
         for slot, (admission, corrections) in pending.items():
             packed = None
@@ -206,8 +245,12 @@ class Limits:
 
     def used(self, key: Key) -> Used:
         """Return a key's counters as of now, for tables; what other workers have not written yet is missing."""
-        data = self._table.read(key.slot + 1)
-        return spending.summary(spending.unpack(data, admission_of(key).tag, self._now()))
+        slot = key.slot + 1
+        values = spending.unpack(self._table.read(slot), admission_of(key).tag, self._now())
+        lease = self._leases.get(slot)
+        if lease is not None and lease.process == os.getpid():
+            spending.add(values, lease.counted, -lease.requests, -lease.tokens, -lease.money)
+        return spending.summary(values)
 
     def close(self) -> None:
         """Write what waits and close the table."""
@@ -219,6 +262,12 @@ class Limits:
             return
         uncounted = 0 if made.admission.limited else 1
         self._later(made.admission, _Pending(made.counted, uncounted, tokens - made.tokens, money - made.money))
+
+    def _give_back(self, slot: int) -> None:
+        lease = self._leases.pop(slot)
+        if lease.process != os.getpid():
+            return
+        self._later(lease.admission, _Pending(lease.counted, -lease.requests, -lease.tokens, -lease.money))
 
     def _later(self, admission: Admission, correction: _Pending) -> None:
         waiting = self._pending.setdefault(admission.slot + 1, (admission, []))[1]
@@ -317,6 +366,29 @@ def _passed(values: list[int], made: Reservation) -> Reason | None:
     if usd is not None and (not usd or values[spending.MONTH_MONEY] + money > usd * NANODOLLARS):
         return Reason.MONTH_BUDGET
     return None
+
+
+def _is_ample(values: list[int], made: Reservation) -> bool:
+    """Whether so many requests like this one are a small part of every limit, so that reserving them hinders nobody."""
+    limits, times = made.admission.limits, _AMPLE
+    requests, tokens, money = 1 + _LEASED, (1 + _LEASED) * made.tokens, (1 + _LEASED) * made.money
+    allowed = limits.requests_per_minute
+    if allowed is not None and times * (spending.minute_requests(values) + requests) > allowed:
+        return False
+    allowed = limits.tokens_per_minute
+    if allowed is not None and times * (spending.minute_tokens(values) + tokens) > allowed:
+        return False
+    allowed = limits.tokens_per_day
+    if allowed is not None and times * (values[spending.DAY_TOKENS] + tokens) > allowed:
+        return False
+    allowed = limits.tokens_per_month
+    if allowed is not None and times * (values[spending.MONTH_TOKENS] + tokens) > allowed:
+        return False
+    usd = limits.usd_per_day
+    if usd is not None and times * (values[spending.DAY_MONEY] + money) > usd * NANODOLLARS:
+        return False
+    usd = limits.usd_per_month
+    return usd is None or times * (values[spending.MONTH_MONEY] + money) <= usd * NANODOLLARS
 
 
 def _budgets(tokens: int | None, usd: float | None, values: list[int], first: int) -> str:

@@ -25,6 +25,8 @@ class Seen:
     """The answer is server-sent events."""
     cut = False
     """The answer is longer than what is kept."""
+    id = ""
+    """Id of the call's record; empty: it has none yet."""
     passed = 0
     """Bytes of the answer's body that were written to the client."""
     _first_byte = 0
@@ -32,12 +34,11 @@ class Seen:
     _headers: HeaderList = []  # noqa: RUF012 - replaced, never changed
 
     def __init__(self, request: Request, most: int) -> None:
-        self.id = new_id("call")
         self._request = request
         self._most = most
         self._attempts: list[Attempted] = []
         self._copy: list[bytes] = []
-        self._wall = datetime.now(UTC)
+        self._wall = time.time()
         self._started = time.monotonic_ns()
 
     def tried(self, upstream: str, result: str) -> None:
@@ -65,9 +66,10 @@ class Seen:
         """Return the call for the recorder."""
         request = self._request
         head = request.head
+        self.id = self.id or new_id("call")
         return RawCall(
             call_id=self.id,
-            started_at=self._wall,
+            started_at=datetime.fromtimestamp(self._wall, UTC),
             first_byte_ns=self._first_byte,
             duration_ns=time.monotonic_ns() - self._started,
             key_id=request.admission.key_id,
