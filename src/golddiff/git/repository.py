@@ -126,14 +126,20 @@ class GitRepository:
     # ------------------------------------------------------------------------------------------------ running git
 
     @contextmanager
-    def start(self, arguments: Sequence[str], lines: Iterable[str] = ()) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a read-only git command that is fed `lines` and read as it prints; for this package alone."""
+    def start(
+        self, arguments: Sequence[str], lines: Iterable[str] = (), *, magic: bool = False
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a read-only git command that is fed `lines` and read as it prints; for this package alone.
+
+        With `magic`, paths in `arguments` may carry git's pathspec magic.
+        """
+        command = [word for word in self._command if not (magic and word == "--literal-pathspecs")]
         with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
             for line in lines:  # a file, not a pipe: git may answer before it has read everything
                 stdin.write(line.encode() + b"\n")
             stdin.seek(0)
             process = subprocess.Popen(
-                [*self._command, *arguments],
+                [*command, *arguments],
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

@@ -8,7 +8,7 @@ A merge is described against all its parents at once (`diff-tree -c`): only file
 in it, and every line says which of the parents had it. What a merge took from one parent whole is in `against_first`.
 
 How it fits: `outcomes.survival` reads these; the safe way of calling git is `GitRepository`'s. Raises InputError where
-git stops, as it does where objects are missing (partial clones).
+git stops, as it does where objects are missing (partial clones): `unreadable_paths` then names the files to leave out.
 """
 
 from __future__ import annotations
@@ -110,38 +110,68 @@ def walk(git: GitRepository, tip: str, known: Iterable[str] = ()) -> list[Logged
 
 
 def against_parent(
-    git: GitRepository, pairs: Iterable[tuple[str, str | None]], *options: str, paths: Sequence[bytes] = ()
+    git: GitRepository,
+    pairs: Iterable[tuple[str, str | None]],
+    *,
+    paths: Sequence[bytes] = (),
+    without: Iterable[bytes] = (),
 ) -> Iterator[tuple[str, list[FileSplices]]]:
     """Yield every (commit, its changes) against the given parent, in the order asked for; None: against nothing.
 
-    `options` are further options of `diff-tree`; `paths` (as git quotes them) limit it, renames included.
+    `paths` (as git quotes them) limit it, renames included; `without` are left out.
     """
     lines = (sha if parent is None else f"{sha} {parent}" for sha, parent in pairs)
-    limit = ["--", *map(path_text, paths)] if paths else []
-    with git.start([*_RAW, "-M", *_PATCH, *options, *limit], lines) as process:
+    limit = [f":(top,literal){path_text(path)}" for path in paths]
+    with git.start([*_RAW, "-M", *_PATCH, "--", *limit, *_leave(without)], lines, magic=True) as process:
         assert process.stdout
         yield from _parse(process.stdout)
         _check(git, process.wait())
 
 
-def against_first(git: GitRepository, merges: Iterable[LoggedCommit]) -> Iterator[tuple[str, list[FileSplices]]]:
+def against_first(
+    git: GitRepository, merges: Iterable[LoggedCommit], *, without: Iterable[bytes] = ()
+) -> Iterator[tuple[str, list[FileSplices]]]:
     """Yield every merge with the files that differ from its first parent: names and blobs, no lines, no renames."""
     lines = (f"{commit.sha} {commit.parents[0]}" for commit in merges)
-    with git.start([*_RAW, "--no-renames"], lines) as process:
+    with git.start([*_RAW, "--no-renames", "--", *_leave(without)], lines, magic=True) as process:
         assert process.stdout
         yield from _parse(process.stdout)
         _check(git, process.wait())
 
 
-def against_all(git: GitRepository, merges: Iterable[LoggedCommit]) -> Iterator[tuple[str, list[MergedFile]]]:
+def against_all(
+    git: GitRepository, merges: Iterable[LoggedCommit], *, without: Iterable[bytes] = ()
+) -> Iterator[tuple[str, list[MergedFile]]]:
     """Yield every merge with the files that differ from each of its parents.
 
     One line of context: without any, `diff-tree -c` leaves out the unchanged lines that stand between lost ones.
     """
-    with git.start([*_RAW, *_PATCH, "-c", "-U1", "--no-renames"], (commit.sha for commit in merges)) as process:
+    arguments = [*_RAW, *_PATCH, "-c", "-U1", "--no-renames", "--", *_leave(without)]
+    with git.start(arguments, (commit.sha for commit in merges), magic=True) as process:
         assert process.stdout
         yield from _parse_combined(process.stdout)
         _check(git, process.wait())
+
+
+def unreadable_paths(git: GitRepository, commits: Iterable[LoggedCommit]) -> set[bytes]:
+    """Paths, as git quotes them, that some commit gives a content which is not here."""
+    arguments = ["rev-list", "--objects", "--missing=print", "--no-object-names", "--stdin"]
+    every = list(commits)
+    with git.start(arguments, (commit.sha for commit in every)) as process:
+        assert process.stdout
+        missing = {line[1:-1] for line in process.stdout if line.startswith(b"?")}
+    found: set[bytes] = set()
+    if missing:
+        pairs = (" ".join([commit.sha, parent]) for commit in every for parent in commit.parents or ("",))
+        with git.start([*_RAW, "--no-renames"], pairs) as process:
+            assert process.stdout
+            for _, files in _parse(process.stdout):
+                found.update(file.path for file in files if not missing.isdisjoint((file.old_blob, file.blob)))
+    return found
+
+
+def _leave(paths: Iterable[bytes]) -> list[str]:
+    return [f":(top,exclude,literal){path_text(path)}" for path in paths]
 
 
 def _check(git: GitRepository, status: int) -> None:

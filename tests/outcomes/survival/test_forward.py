@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,23 @@ def test_two_roots_and_odd_names_are_followed(tmp_path: Path) -> None:
     tip = history.write()[-1]
     found = followed(history, tip)
     assert sorted(life.path for life in lives(found)) == ["d i r/ü", "d i r/ü", "d i r/ü", "second"]
+
+
+def test_files_whose_content_is_not_here_are_left_out_and_named(tmp_path: Path) -> None:
+    history = ToldHistory(tmp_path / "whole")
+    big = numbered("big", 200)
+    first = history.commit({"f": text("a"), "big file": text(*big)})
+    second = history.commit({"f": text("a", "b"), "big file": text(*big[1:])}, first)
+    other = history.commit({"f": text("0", "a"), "big file": text(*big)}, first)
+    history.commit({"f": text("0", "a", "b"), "big file": text(*big[2:])}, second, other)
+    tip = history.write()[-1]
+    whole, partial = history.folder, tmp_path / "partial"
+    subprocess.run(["git", "-C", str(whole), "config", "uploadpack.allowFilter", "true"], check=True)
+    subprocess.run(
+        ["git", "clone", "-q", "--bare", "--filter=blob:limit=500", f"file://{whole}", str(partial)], check=True
+    )
+    with GitRepository.open(partial) as git:
+        found = follow(git, tip)
+    assert found.left_out == {b"big file"}
+    assert list(origins(found)) == ["f"]
+    assert origins(found)["f"] == history.blame(tip, "f")

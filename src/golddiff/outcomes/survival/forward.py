@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from golddiff.errors import InputError
 from golddiff.git import GitRepository
 from golddiff.git.splices import (
     FileSplices,
@@ -24,6 +25,7 @@ from golddiff.git.splices import (
     against_all,
     against_first,
     against_parent,
+    unreadable_paths,
     walk,
 )
 from golddiff.outcomes.survival.ledger import NEVER, Ledger, Numbers
@@ -59,6 +61,8 @@ class Followed:
     """For every commit the mainline position of the first mainline commit that holds it."""
     files: State = field(default_factory=dict)
     """State of the tip."""
+    left_out: set[bytes] = field(default_factory=set)
+    """Paths that were not followed, since some content of theirs is not here."""
     seen: dict[tuple[str, bytes], Numbers] = field(default_factory=dict)
     """Lines of the files that were asked for, by commit and path."""
 
@@ -77,10 +81,18 @@ def follow(
 ) -> Followed:
     """Follow every line from the first commit to `tip`; `watch` names commits and paths whose lines are kept.
 
-    Raises InputError where the history cannot be read.
+    Files of which some content is missing here (partial clones) are left out and named. Raises InputError where the
+    history cannot be read.
     """
     done = Followed(commits=walk(git, tip))
-    _advance(git, done, {}, 0, carry, watch or {})
+    try:
+        _advance(git, done, {}, 0, carry, watch or {})
+    except InputError:
+        left_out = unreadable_paths(git, done.commits)
+        if not left_out:
+            raise
+        done = Followed(commits=done.commits, left_out=left_out)
+        _advance(git, done, {}, 0, carry, watch or {})
     return done
 
 
@@ -102,8 +114,11 @@ def _advance(
     uses = Counter(parent for commit in fresh for parent in commit.parents)
     plain = [commit for commit in fresh if len(commit.parents) < 2]
     merges = [commit for commit in fresh if len(commit.parents) > 1]
-    changes = against_parent(git, ((commit.sha, next(iter(commit.parents), None)) for commit in plain))
-    firsts, alls = against_first(git, merges), against_all(git, merges)
+    changes = against_parent(
+        git, ((commit.sha, next(iter(commit.parents), None)) for commit in plain), without=done.left_out
+    )
+    firsts = against_first(git, merges, without=done.left_out)
+    alls = against_all(git, merges, without=done.left_out)
     ledger = done.ledger
     for index, commit in enumerate(fresh, start):
         parents = [states[parent] for parent in commit.parents]
@@ -116,7 +131,7 @@ def _advance(
             sha, first = next(firsts)
             other, every = next(alls)
             assert sha == other == commit.sha
-            state = merge(git, ledger, commit, index, parents, first, every, place)
+            state = merge(git, ledger, commit, index, parents, first, every, place, done.left_out)
         else:
             sha, files = next(changes)
             assert sha == commit.sha

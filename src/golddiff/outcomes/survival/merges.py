@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from golddiff.git import GitRepository
@@ -41,12 +42,16 @@ def merge(
     first: Sequence[FileSplices],
     every: Sequence[MergedFile],
     place: int,
+    without: AbstractSet[bytes] = frozenset(),
 ) -> State:
-    """The state of a merge: `first` are the files that differ from its first parent, `every` from all of them."""
+    """The state of a merge: `first` are the files that differ from its first parent, `every` from all of them.
+
+    `without` are paths that cannot be read.
+    """
     mixed = {file.path: file for file in every}
     state = dict(parents[0])
     gone, came = array("I"), array("I")
-    diffs: dict[str, list[FileSplices]] = {}
+    diffs = _Comparisons(git, commit.sha, without)
     for file in first:
         before = state.pop(file.path, _NO_FILE).numbers
         if not file.is_file:
@@ -132,10 +137,10 @@ def _renamed(
     index: int,
     file: FileSplices,
     parents: Sequence[Mapping[bytes, File]],
-    diffs: dict[str, list[FileSplices]],
+    diffs: _Comparisons,
 ) -> Numbers:
     """Numbers of the lines of a file that some parent has under another name, or not at all."""
-    sources = [_source(git, commit.sha, sha, file.path, diffs) for sha in commit.parents]
+    sources = [diffs.source(sha, file.path) for sha in commit.parents]
     for source, parent in zip(sources, parents, strict=True):
         if source is not None and source.old_blob == source.blob and source.old_path in parent:
             return parent[source.old_path].numbers
@@ -165,12 +170,17 @@ def _renamed(
     return numbers
 
 
-def _source(
-    git: GitRepository, sha: str, parent: str, path: bytes, diffs: dict[str, list[FileSplices]]
-) -> FileSplices | None:
-    """How one file of a merge came from a parent's; `diffs` keeps the whole comparison for the next file."""
-    if parent not in diffs:
-        ((_, files),) = against_parent(git, [(sha, parent)])
-        diffs[parent] = rechosen(git, sha, parent, files)
-    found = [file for file in diffs[parent] if file.path == path and file.was_file and file.is_file]
-    return found[0] if found else None
+class _Comparisons:
+    """A merge compared with its parents in full, each when it is first asked for."""
+
+    def __init__(self, git: GitRepository, sha: str, without: AbstractSet[bytes]) -> None:
+        self._git, self._sha, self._without = git, sha, without
+        self._done: dict[str, list[FileSplices]] = {}
+
+    def source(self, parent: str, path: bytes) -> FileSplices | None:
+        """How one file of the merge came from a parent's."""
+        if parent not in self._done:
+            ((_, files),) = against_parent(self._git, [(self._sha, parent)], without=self._without)
+            self._done[parent] = rechosen(self._git, self._sha, parent, files)
+        found = [file for file in self._done[parent] if file.path == path and file.was_file and file.is_file]
+        return found[0] if found else None
