@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
@@ -222,8 +223,8 @@ class Transcript(msgspec.Struct, Generic[TextT], frozen=True):
 
     session: Session[TextT]
     """The header."""
-    events: tuple[Event[TextT], ...]
-    """Everything that happened, in order."""
+    events: Sequence[Event[TextT]]
+    """Everything that happened, in order; a tuple, but of a very long session they are made as they are asked for."""
 
 
 RawSession: TypeAlias = Transcript[str]

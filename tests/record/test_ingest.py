@@ -6,13 +6,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from golddiff.errors import InputError, RightsError
 from golddiff.record import ingest
+from golddiff.record.importers import packed
 from golddiff.record.ingest import import_paths, transcript_files
 from golddiff.store import Store
-from golddiff.types import Event, RawSession, RedactedSession, Session
+from golddiff.store import store as store_module
+from golddiff.types import Event, EventKind, RawSession, RedactedSession, Session
 from record.scripted import ClaudeScript, CodexScript, text
 
 
@@ -182,6 +185,57 @@ def test_a_file_that_cannot_be_redacted_is_left_out_whole_and_the_others_are_kep
     summary = import_paths(store, [folder])
     assert summary.failed == {str(folder / "a.jsonl"): "redaction failed: redaction failed"}
     assert [session.provider_session_id for session in store.sessions()] == ["b"]
+
+
+def _long(path: Path) -> Path:
+    """A session that is packed, with a secret that only its last prompt gives away."""
+    script = ClaudeScript("s1")
+    secret = "Zx81Qw7Rt5Yu3Io1Pa9Sk2"
+    for number in range(4):
+        script.user(f"prompt {number} {secret}")
+        script.assistant(text(f"answer {number}"), message_id=f"m{number}")
+    script.user(f'api_key="{secret}"')
+    return script.write(path)
+
+
+@pytest.mark.parametrize("tiny", [False, True])
+def test_a_session_that_does_not_fit_open_in_memory_is_stored_the_same(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch, tiny: bool
+) -> None:
+    if tiny:
+        monkeypatch.setattr(packed, "CHUNK_ITEMS", 2)
+        monkeypatch.setattr(packed, "OPEN_CHUNKS", 1)
+    summary = import_paths(store, [_long(folder / "a.jsonl")])
+    events = store.events(summary.session_ids[0])
+    hidden = "[REDACTED:generic-secret]"
+    prompts = [*(f"prompt {number} {hidden}" for number in range(4)), f'api_key="{hidden}"']
+    assert [event.text for event in events if event.kind is EventKind.PROMPT] == prompts
+    assert summary.events == {"prompt": 5, "model_call": 4}
+    assert [event.sequence for event in events] == list(range(9))
+
+
+def test_a_long_session_that_fails_in_the_middle_leaves_nothing_behind(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed, "CHUNK_ITEMS", 2)
+    monkeypatch.setattr(packed, "OPEN_CHUNKS", 1)
+    written = 0
+
+    def stop(event: Event[str], **changes: object) -> Event[str]:
+        nonlocal written
+        written += changes.get("session_id") is not None
+        if written == 5:
+            raise KeyboardInterrupt
+        return replace(event, **changes)
+
+    replace = msgspec.structs.replace
+    monkeypatch.setattr(store_module.msgspec.structs, "replace", stop)
+    monkeypatch.setattr(store_module, "_WRITE_ROWS", 2)
+    with pytest.raises(KeyboardInterrupt):
+        import_paths(store, [_long(folder / "a.jsonl")])
+    monkeypatch.undo()
+    assert (store.count(Session), store.count(Event)) == (0, 0)
+    assert _changes(import_paths(store, [folder]).sessions) == {"new": 1}
 
 
 def test_an_import_that_was_stopped_keeps_what_it_had_and_goes_on(store: Store, folder: Path) -> None:

@@ -265,7 +265,7 @@ class _Run:
         self._summary.sessions[change.value] += 1
         self._skipped_of[session_id] = Counter(header.skipped)
         if change in (ImportChange.NEW, ImportChange.GREW, ImportChange.DIVERGED):
-            self._events_of[session_id] = Counter(event.kind.value for event in redacted.events)
+            self._events_of[session_id] = Counter(event.kind.value for event in read.transcript.events)
         elif parent is not None:
             self._adopt(session_id, parent)
 

@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import binascii
 import codecs
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 import msgspec
 import re2
@@ -75,10 +75,18 @@ def redact_fields(fields: Sequence[str]) -> tuple[Clean, ...]:
 def redact_transcript(raw: RawSession) -> RedactedSession:
     """Return the transcript with all its strings redacted: texts, arguments, file contents, paths, names.
 
+    Of a transcript whose events are made as they are asked for, all are read here for their secrets, and redacted
+    once more while they are gone through.
+
     Raises RightsError where any of them fails: a transcript is redacted whole or not at all.
     """
     redactor = Redactor()
     session = redactor.redact_struct(raw.session)
+    if not isinstance(raw.events, tuple):
+        for event in raw.events:
+            redactor.redact_struct(event)
+        session = redactor.redact_struct(session, again=True) if redactor.secrets else session
+        return Transcript(cast("Session[Clean]", session), _RedactedEvents(raw.events, redactor))
     events = [redactor.redact_struct(event) for event in raw.events]
     if redactor.secrets:
         session = redactor.redact_struct(session, again=True)
@@ -119,6 +127,35 @@ FAILED = (
     "redaction failed, so nothing was stored of this text; "
     "report it with the kind of file (never the text) and import the other transcripts without it"
 )
+
+
+class _RedactedEvents(Sequence[Event[Clean]]):
+    """Events that are redacted as they are asked for, by a redactor that knows all their secrets."""
+
+    def __init__(self, events: Sequence[Event[str]], redactor: Redactor) -> None:
+        self._events = events
+        self._redactor = redactor
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def __iter__(self) -> Iterator[Event[Clean]]:
+        return map(self._redacted, self._events)
+
+    @overload
+    def __getitem__(self, index: int) -> Event[Clean]: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Event[Clean], ...]: ...
+    def __getitem__(self, index: int | slice) -> Event[Clean] | tuple[Event[Clean], ...]:
+        if isinstance(index, slice):
+            return tuple(map(self._redacted, self._events[index]))
+        return self._redacted(self._events[index])
+
+    def _redacted(self, event: Event[str]) -> Event[Clean]:
+        redacted = self._redactor.redact_struct(event)
+        if self._redactor.secrets:
+            redacted = self._redactor.redact_struct(redacted, again=True)
+        return cast("Event[Clean]", redacted)
 
 
 class Redactor:

@@ -216,4 +216,4 @@ class CallEvents:
 
 
 def _of(log: EventLog) -> tuple[Event[str], ...]:
-    return log.finish(Session[str](id="", source="")).events
+    return tuple(log.finish(Session[str](id="", source="")).events)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -53,12 +53,14 @@ def has_own_file(path: Path, session: str | None, agent: str) -> bool:
     return any((place / name).exists() for place in places)
 
 
-def merge_by_time(files: Sequence[Sequence[tuple[Line, EntryT]]]) -> list[tuple[Line, EntryT]]:
+def merge_by_time(files: Sequence[Iterable[tuple[Line, EntryT]]]) -> Iterator[tuple[Line, EntryT]]:
     """Merge the records of several files; the order inside each is kept, also where its times are not in order."""
-    return [entry for _, entry in heapq.merge(*map(_timed, files), key=lambda pair: pair[0])]
+    if len(files) == 1:
+        return iter(files[0])
+    return (entry for _, entry in heapq.merge(*map(_timed, files), key=lambda pair: pair[0]))
 
 
-def _timed(entries: Sequence[tuple[Line, EntryT]]) -> Iterator[tuple[datetime, tuple[Line, EntryT]]]:
+def _timed(entries: Iterable[tuple[Line, EntryT]]) -> Iterator[tuple[datetime, tuple[Line, EntryT]]]:
     latest = _EARLIEST
     for entry in entries:
         latest = max(latest, moment(entry[0].timestamp) or latest)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -24,12 +25,21 @@ from golddiff.record.importers.claude_code.agents import (
     session_file,
 )
 from golddiff.record.importers.claude_code.events import ClaudeEvents
-from golddiff.record.importers.claude_code.records import AGENT_PROGRESS, ATTACHMENT, LINE, Line, Message, lines_of
+from golddiff.record.importers.claude_code.records import (
+    AGENT_PROGRESS,
+    ATTACHMENT,
+    LINE,
+    NOTHING,
+    Line,
+    Message,
+    lines_of,
+)
 from golddiff.record.importers.claude_code.tools import STRUCTURED
 from golddiff.record.importers.claude_code.tree import Node, live_records
 from golddiff.record.importers.contract import Reading, ReadSession
 from golddiff.record.importers.event_log import EventLog
 from golddiff.record.importers.jsonl import JsonLines, decode, printable_type
+from golddiff.record.importers.packed import Packed
 from golddiff.record.importers.timestamps import moment
 from golddiff.types import RawSession, Session, new_id
 
@@ -41,7 +51,6 @@ _HOUSEKEEPING = frozenset(
     }
 )  # fmt: skip
 _OWN_SHAPES = ("user", "assistant", "system", "progress", "attachment")
-_NOTHING = msgspec.Raw()
 
 
 class ClaudeCode:
@@ -84,14 +93,21 @@ def _is_own(text: bytes) -> bool:
     return line.type in _HOUSEKEEPING and line.sessionId is not None
 
 
+_Entry: TypeAlias = tuple[Line, Message | None]
+
+
+def _entries() -> Packed[_Entry]:
+    return Packed(tuple[Line, Message | None])
+
+
 class _Reader:
     """State of one pass over one file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._id = new_id("ses")
-        self._lines: list[tuple[Line, Message | None]] = []
-        self._agents: list[list[tuple[Line, Message | None]]] = []
+        self._lines = _entries()
+        self._agents: list[Packed[_Entry]] = []
         """Records of sub-agents that have files of their own."""
         self._seen: set[str] = set()
         self._structured: set[str] = set()
@@ -111,7 +127,7 @@ class _Reader:
         """
         entries = self._lines
         if agent is not None:
-            entries = []
+            entries = _entries()
             self._agents.append(entries)
         for line in lines:
             if line.uuid is not None:
@@ -140,9 +156,9 @@ class _Reader:
         else:
             self.skipped[f"unknown record: {printable_type(line.type)}"] += 1
         line.message = None
-        line.data = line.attachment = _NOTHING
+        line.data = line.attachment = NOTHING
         if message is None:
-            line.toolUseResult = _NOTHING
+            line.toolUseResult = NOTHING
         else:
             self.speaks = True
             self._note_header(line)
@@ -156,13 +172,13 @@ class _Reader:
         needed = False
         for block in message.content if isinstance(message.content, list) else ():
             if block.type == "tool_use":
-                block.input = block.input.copy()
+                block.input = _own(block.input)
                 if block.id is not None and block.name in STRUCTURED:
                     self._structured.add(block.id)
             elif block.type == "tool_result":
-                block.content = block.content.copy()
+                block.content = _own(block.content)
                 needed = needed or block.tool_use_id in self._structured
-        line.toolUseResult = line.toolUseResult.copy() if needed else _NOTHING
+        line.toolUseResult = _own(line.toolUseResult) if needed else NOTHING
 
     def _queued_prompt(self, line: Line) -> Message | None:
         """A prompt that the user typed while the agent worked; it has no user record of its own."""
@@ -209,10 +225,9 @@ class _Reader:
         own_agent = agent_of(self._path)
         if own_agent is not None:
             self._header.setdefault("agent", own_agent)
-        speakers = [line for line, message in self._lines if message is not None]
-        self._own_file = not self._agents and (own_agent is not None or all(line.isSidechain for line in speakers))
-        if self._agents:
-            self._lines = merge_by_time([self._lines, *self._agents])
+        self._own_file = not self._agents and (
+            own_agent is not None or all(line.isSidechain for line, message in self._lines if message is not None)
+        )
         log = EventLog(self._id)
         events = ClaudeEvents(log, self._header.get("cwd"), has_user=not self._own_file)
         for line, message in self._live():
@@ -244,22 +259,29 @@ class _Reader:
         )
 
     def _live(self) -> Iterator[tuple[Line, Message]]:
-        nodes = []
-        for line, message in self._lines:
-            speaks = line.type in _SPOKEN and message is not None and (self._own_file or not line.isSidechain)
-            calls, answers = _calls_and_answers(message) if speaks else ((), ())
-            message_id = message.id if message is not None and speaks else None
-            parent = line.parentUuid or line.logicalParentUuid
-            nodes.append(Node(line.uuid, parent, speaks, message_id, calls, answers))
+        files = [self._lines, *self._agents]
+        nodes = [self._node(line, message) for line, message in merge_by_time(files)]
         live = live_records(nodes)
-        for index, (line, message) in enumerate(self._lines):
+        speaks = [node.speaks for node in nodes]
+        del nodes
+        for index, (line, message) in enumerate(merge_by_time([entries.drain() for entries in files])):
             if message is None:
                 continue
-            if index in live or not nodes[index].speaks:
+            if index in live or not speaks[index]:
                 yield line, message
             else:
                 self.skipped["dead branch"] += 1
-            self._lines[index] = (line, None)  # its events hold what is needed of it
+
+    def _node(self, line: Line, message: Message | None) -> Node:
+        speaks = line.type in _SPOKEN and message is not None and (self._own_file or not line.isSidechain)
+        calls, answers = _calls_and_answers(message) if speaks else ((), ())
+        message_id = message.id if message is not None and speaks else None
+        return Node(line.uuid, line.parentUuid or line.logicalParentUuid, speaks, message_id, calls, answers)
+
+
+def _own(raw: msgspec.Raw) -> msgspec.Raw:
+    """A copy that does not hold the bytes around it."""
+    return raw.copy() if raw else NOTHING
 
 
 def _calls_and_answers(message: Message | None) -> tuple[tuple[str, ...], tuple[str, ...]]:

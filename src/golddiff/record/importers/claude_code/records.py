@@ -13,21 +13,24 @@ import msgspec
 
 from golddiff.record.importers.jsonl import JsonLines
 
+NOTHING = msgspec.Raw()
+"""A part that is not there. Records are written again to be packed, and only this very object is left out then."""
 
-class Block(msgspec.Struct, gc=False):
+
+class Block(msgspec.Struct, gc=False, omit_defaults=True):
     """One content block of a message."""
 
     type: str
     text: str | None = None
     id: str | None = None
     name: str | None = None
-    input: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = NOTHING
     tool_use_id: str | None = None
-    content: msgspec.Raw = msgspec.Raw()
+    content: msgspec.Raw = NOTHING
     is_error: bool | None = None
 
 
-class Tokens(msgspec.Struct, gc=False):
+class Tokens(msgspec.Struct, gc=False, omit_defaults=True):
     """`usage` of a message."""
 
     input_tokens: int | None = None
@@ -36,7 +39,7 @@ class Tokens(msgspec.Struct, gc=False):
     cache_creation_input_tokens: int | None = None
 
 
-class Message(msgspec.Struct, gc=False):
+class Message(msgspec.Struct, gc=False, omit_defaults=True):
     """`message` of a user or assistant line."""
 
     content: str | list[Block] | None = None
@@ -45,7 +48,7 @@ class Message(msgspec.Struct, gc=False):
     usage: Tokens | None = None
 
 
-class Line(msgspec.Struct, gc=False):
+class Line(msgspec.Struct, gc=False, omit_defaults=True):
     """One line of the file."""
 
     type: str | None = None
@@ -70,9 +73,9 @@ class Line(msgspec.Struct, gc=False):
     leafUuid: str | None = None
     """Of a summary, which has no `uuid`."""
     message: Message | str | None = None
-    toolUseResult: msgspec.Raw = msgspec.Raw()
-    data: msgspec.Raw = msgspec.Raw()
-    attachment: msgspec.Raw = msgspec.Raw()
+    toolUseResult: msgspec.Raw = NOTHING
+    data: msgspec.Raw = NOTHING
+    attachment: msgspec.Raw = NOTHING
 
 
 class AgentProgress(msgspec.Struct, gc=False):
@@ -80,7 +83,7 @@ class AgentProgress(msgspec.Struct, gc=False):
 
     type: str | None = None
     agentId: str | None = None
-    message: msgspec.Raw = msgspec.Raw()
+    message: msgspec.Raw = NOTHING
 
 
 class Attachment(msgspec.Struct, gc=False):
