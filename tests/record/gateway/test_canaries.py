@@ -20,6 +20,8 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import msgspec
@@ -165,9 +167,11 @@ async def _drive(tmp_path: Path, keys: dict[str, str]) -> dict[str, bytes]:
 def _ask_for_everything(address: str, keys: dict[str, str]) -> dict[str, bytes]:
     """Every way a request can end; returns error answers by what they answer."""
     own: dict[str, bytes] = {}
-    for model in ("ok", "stream", "cut", "reset", "hang", "bad", "denied", "down"):
-        for path in ("/v1/chat/completions", "/v1/messages"):
-            status, body = ask(address, keys["good"], model, path=path, carrier="authorization")
+    models = ("hang", "ok", "stream", "cut", "reset", "bad", "denied", "down")
+    ways = list(product(models, ("/v1/chat/completions", "/v1/messages")))
+    with ThreadPoolExecutor(4) as pool:  # those that hang wait beside the others
+        answers = pool.map(lambda way: ask(address, keys["good"], way[0], path=way[1], carrier="authorization"), ways)
+        for (model, path), (status, body) in zip(ways, answers, strict=True):
             if status >= 400:
                 own[f"{'answer' if status in (502, 504) else 'echo'} {model} {path}"] = body
             assert status != 0 or model == "cut", (model, path)
