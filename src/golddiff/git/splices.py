@@ -153,6 +153,13 @@ def against_all(
         _check(git, process.wait())
 
 
+def paths_at(git: GitRepository, commit: str) -> list[bytes]:
+    """Every path in a commit, as git quotes it."""
+    with git.start(["ls-tree", "-r", "--name-only", "--full-tree", commit]) as process:
+        assert process.stdout
+        return process.stdout.read().splitlines()
+
+
 def unreadable_paths(git: GitRepository, commits: Iterable[LoggedCommit]) -> set[bytes]:
     """Paths, as git quotes them, that some commit gives a content which is not here."""
     arguments = ["rev-list", "--objects", "--missing=print", "--no-object-names", "--stdin"]

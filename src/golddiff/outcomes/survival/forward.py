@@ -36,6 +36,12 @@ from golddiff.outcomes.survival.text import lengths, text_lines
 _EMPTY: Numbers = array("I")
 
 
+UNDO = 300
+"""Mainline commits back from the tip at which a new branch may have begun, to be followed without a whole pass."""
+Changes = dict[bytes, File | None]
+"""Path → the file there, None where there was none."""
+
+
 class Piece(NamedTuple):
     """One splice, with what it removed."""
 
@@ -63,6 +69,8 @@ class Followed:
     """State of the tip."""
     left_out: set[bytes] = field(default_factory=set)
     """Paths that were not followed, since some content of theirs is not here."""
+    undo: dict[int, Changes] = field(default_factory=dict)
+    """Mainline position → what the files were before that commit; for the last `UNDO` of them."""
     seen: dict[tuple[str, bytes], Numbers] = field(default_factory=dict)
     """Lines of the files that were asked for, by commit and path."""
 
@@ -86,17 +94,17 @@ def follow(
     """
     done = Followed(commits=walk(git, tip))
     try:
-        _advance(git, done, {}, 0, carry, watch or {})
+        advance(git, done, {}, 0, carry, watch or {})
     except InputError:
         left_out = unreadable_paths(git, done.commits)
         if not left_out:
             raise
         done = Followed(commits=done.commits, left_out=left_out)
-        _advance(git, done, {}, 0, carry, watch or {})
+        advance(git, done, {}, 0, carry, watch or {})
     return done
 
 
-def _advance(
+def advance(
     git: GitRepository,
     done: Followed,
     states: dict[str, State],
@@ -110,16 +118,17 @@ def _advance(
         return
     known = {commit.sha: start + index for index, commit in enumerate(fresh)}
     _find_mainline(done, known, start)
-    position = {done.commits[index].sha: place for place, index in enumerate(done.mainline)}
+    position = {done.commits[index].sha: place for place, index in enumerate(done.mainline) if index >= start}
     uses = Counter(parent for commit in fresh for parent in commit.parents)
     plain = [commit for commit in fresh if len(commit.parents) < 2]
     merges = [commit for commit in fresh if len(commit.parents) > 1]
     changes = against_parent(
         git, ((commit.sha, next(iter(commit.parents), None)) for commit in plain), without=done.left_out
     )
-    firsts = against_first(git, merges, without=done.left_out)
-    alls = against_all(git, merges, without=done.left_out)
+    firsts = against_first(git, merges, without=done.left_out) if merges else iter(())
+    alls = against_all(git, merges, without=done.left_out) if merges else iter(())
     ledger = done.ledger
+    last_undone = max(0, len(done.mainline) - UNDO)
     for index, commit in enumerate(fresh, start):
         parents = [states[parent] for parent in commit.parents]
         for parent in commit.parents:
@@ -131,6 +140,8 @@ def _advance(
             sha, first = next(firsts)
             other, every = next(alls)
             assert sha == other == commit.sha
+            if place >= last_undone:
+                done.undo[place] = _before(parents[0], first)
             state = merge(git, ledger, commit, index, parents, first, every, place, done.left_out)
         else:
             sha, files = next(changes)
@@ -138,6 +149,8 @@ def _advance(
             state = parents[0] if parents else {}
             if parents and uses[commit.parents[0]]:
                 state = dict(state)
+            if place >= last_undone:
+                done.undo[place] = _before(state, files)
             _apply(
                 git,
                 ledger,
@@ -155,6 +168,12 @@ def _advance(
     for stream in (changes, firsts, alls):
         assert next(stream, None) is None
     done.files = states[done.commits[-1].sha]
+    done.undo = {place: before for place, before in done.undo.items() if place >= last_undone}
+
+
+def _before(state: State, files: Sequence[FileSplices]) -> Changes:
+    """The files that a commit changes, as they were."""
+    return {path: state.get(path) for file in files for path in (file.old_path, file.path)}
 
 
 def _find_mainline(done: Followed, known: Mapping[str, int], start: int) -> None:

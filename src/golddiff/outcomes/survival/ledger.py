@@ -44,8 +44,10 @@ class Ledger:
     """Lines that later stood in one line: number `JOINED + n` of a file stands for all of `joins[n]`."""
     broken: set[int] = field(default_factory=set)
     """Lines that stood in several lines at some time."""
-    paths: dict[bytes, int] = field(default_factory=dict)
-    """Every path that a line was written to, as git quotes it, numbered in order."""
+    paths: list[bytes] = field(default_factory=list)
+    """Paths that lines were written to, as git quotes them (from a kept pass: decoded and redacted)."""
+    path_numbers: dict[bytes, int] = field(default_factory=dict)
+    """Index of each of `paths`."""
 
     def write(self, commit: int, path: bytes, line: int, lengths: Iterable[int]) -> Numbers:
         """Number the lines that a commit adds at `line` of `path`."""
@@ -54,7 +56,10 @@ class Ledger:
         count = len(self.length) - first
         self.block_first.append(first)
         self.block_commit.append(commit)
-        self.block_path.append(self.paths.setdefault(path, len(self.paths)))
+        if path not in self.path_numbers:
+            self.path_numbers[path] = len(self.paths)
+            self.paths.append(path)
+        self.block_path.append(self.path_numbers[path])
         self.block_line.append(line)
         nothing = array("i", [NEVER]) * count
         self.reached.extend(nothing)
@@ -64,11 +69,10 @@ class Ledger:
     def copy(self, numbers: Numbers) -> Numbers:
         """Number lines anew that were copied: their origin stays, their life is their own."""
         out = array("I")
-        paths = list(self.paths)
         for block, first, count in self.runs(numbers):
             line = self.block_line[block] + first - self.block_first[block]
             lengths = self.length[first : first + count]
-            out += self.write(self.block_commit[block], paths[self.block_path[block]], line, lengths)
+            out += self.write(self.block_commit[block], self.paths[self.block_path[block]], line, lengths)
         return out
 
     def runs(self, numbers: Numbers) -> Iterator[tuple[int, int, int]]:

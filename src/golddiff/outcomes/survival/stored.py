@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from golddiff.git import GitRepository
 from golddiff.outcomes.history import History
 from golddiff.outcomes.survival.accepted import Accepted, has_accepted, survivals
-from golddiff.outcomes.survival.forward import follow
+from golddiff.outcomes.survival.kept import follow_on
 from golddiff.outcomes.survival.reshaped import carry_reshaped
 from golddiff.store import Store
 from golddiff.types import Outcome, Survival
@@ -32,8 +32,10 @@ def store_survivals(
         return 0
     if progress:
         progress(f"following lines through {len(history.default_commits):,} commits")
-    followed = follow(git, tip[1], carry=carry_reshaped)
-    outcomes = list(store.find(Outcome, repository_id=chosen[0].outcome.repository_id))
+    repository_id = chosen[0].outcome.repository_id
+    file = store.folder("lines") / repository_id
+    followed = follow_on(git, tip[1], file, carry=carry_reshaped, mode="reshaped")
+    outcomes = list(store.find(Outcome, repository_id=repository_id))
     made = 0
     for record in survivals(git, history, followed, chosen, outcomes, "reshaped"):
         store.put(record, parents=(record.outcome_id,))

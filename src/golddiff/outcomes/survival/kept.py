@@ -1,0 +1,206 @@
+"""A pass that is kept between runs, so that a new commit costs only itself.
+
+The file holds the ledger, the tip's files and, for the last `forward.UNDO` mainline commits, the files as they were
+before: a new branch may have begun at any of them. It is a cache and nothing else: where the history was rewritten,
+where a new commit builds on something older or on an unmerged commit, or where the file cannot be read, everything is
+followed anew. Paths in it are redacted, and the tip's files are known by a hash of their path, so that no text of the
+repository that redaction has not seen reaches the disk. (A path that redaction changes is the redacted one afterwards.)
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from array import array
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+
+from golddiff.errors import InputError
+from golddiff.git import GitRepository
+from golddiff.git.parsing import path_text
+from golddiff.git.splices import LoggedCommit, paths_at, walk
+from golddiff.outcomes.survival.forward import UNDO, Carry, Followed, advance, follow
+from golddiff.outcomes.survival.ledger import Ledger, Numbers
+from golddiff.outcomes.survival.merges import File, State
+from golddiff.rights.redact import redact_text
+
+_VERSION = 1
+_DIGEST_BYTES = 16
+
+
+class Hashed(bytes):
+    """A path by its hash, as it is kept."""
+
+
+class _File(msgspec.Struct, array_like=True):
+    path: bytes
+    """Hash of the path."""
+    blob: bytes | None
+    """None: there was no such file."""
+    numbers: bytes
+
+
+class _Kept(msgspec.Struct, array_like=True):
+    version: int
+    mode: str
+    shas: bytes
+    """Of all commits, in binary."""
+    times: bytes
+    mainline: bytes
+    merged_at: bytes
+    arrays: list[bytes]
+    """Of the ledger, in the order of `_ARRAYS`."""
+    joins: list[tuple[int, ...]]
+    broken: list[int]
+    paths: list[str]
+    files: list[_File]
+    undo: list[tuple[int, list[_File]]]
+
+
+_ARRAYS = (
+    ("length", "I"),
+    ("reached", "i"),
+    ("ended", "i"),
+    ("block_first", "I"),
+    ("block_commit", "I"),
+    ("block_path", "I"),
+    ("block_line", "I"),
+)
+
+
+def follow_on(git: GitRepository, tip: str, file: Path, *, carry: Carry, mode: str) -> Followed:
+    """Follow every line up to `tip`, from where the pass kept in `file` ended; keeps the new one there.
+
+    `mode` names `carry`. Raises InputError where the history cannot be read.
+    """
+    done = _load(file, mode)
+    if done is not None and done.commits[-1].sha == tip:
+        return done
+    done = _go_on(git, tip, done, carry) if done is not None else None
+    if done is None:
+        done = follow(git, tip, carry=carry)
+    if not done.left_out:  # what is missing may be fetched
+        _save(done, file, mode)
+    return done
+
+
+def _go_on(git: GitRepository, tip: str, done: Followed, carry: Carry) -> Followed | None:
+    """Follow what is new; None where that needs more than was kept."""
+    old = done.commits[-1].sha
+    if not git.has_object(old):
+        return None
+    fresh = walk(git, tip, [old])
+    new = {commit.sha: commit for commit in fresh}
+    at = tip
+    while at in new and new[at].parents:
+        at = new[at].parents[0]
+    if not fresh or at != old:  # rewritten, or the old tip came in by a merge
+        return None
+    bases = {parent for commit in fresh for parent in commit.parents} - new.keys()
+    states: dict[str, State] = {}
+    first = max(0, len(done.mainline) - UNDO)
+    places = {done.commits[done.mainline[place]].sha: place for place in range(first, len(done.mainline))}
+    for base in sorted(bases, key=lambda sha: places.get(sha, -1)):
+        state = _state_at(git, base, places.get(base), done)
+        if state is None:
+            return None
+        states[base] = state
+    start = len(done.commits)
+    done.commits += fresh
+    try:
+        advance(git, done, states, start, carry, {})
+    except InputError:
+        return None
+    return done
+
+
+def _state_at(git: GitRepository, sha: str, place: int | None, done: Followed) -> State | None:
+    """Files of a mainline commit, by their paths; None where they are not known any more."""
+    if place is None:
+        return None
+    files: dict[bytes, File | None] = dict(done.files)
+    for later in range(len(done.mainline) - 1, place, -1):
+        if later not in done.undo:
+            return None
+        files |= done.undo[later]
+    names: dict[bytes, bytes] = {_hashed(path): path for path in paths_at(git, sha)}
+    if any(path not in names for path, file in files.items() if file is not None):
+        return None
+    return {names[path]: file for path, file in files.items() if file is not None}
+
+
+def _hashed(path: bytes) -> Hashed:
+    return path if isinstance(path, Hashed) else Hashed(blake2b(path, digest_size=_DIGEST_BYTES).digest())
+
+
+def _save(done: Followed, file: Path, mode: str) -> None:
+    ledger = done.ledger
+    kept = _Kept(
+        version=_VERSION,
+        mode=mode,
+        shas=bytes.fromhex("".join(commit.sha for commit in done.commits)),
+        times=array("q", [commit.committed_at for commit in done.commits]).tobytes(),
+        mainline=array("I", done.mainline).tobytes(),
+        merged_at=array("i", done.merged_at).tobytes(),
+        arrays=[getattr(ledger, name).tobytes() for name, _ in _ARRAYS],
+        joins=ledger.joins,
+        broken=sorted(ledger.broken),
+        paths=[redact_text(path_text(path)) for path in ledger.paths],
+        files=[_packed(path, found) for path, found in done.files.items()],
+        undo=[(place, [_packed(path, found) for path, found in files.items()]) for place, files in done.undo.items()],
+    )
+    data = msgspec.msgpack.encode(kept)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=file.parent)
+    with os.fdopen(handle, "wb") as out:
+        out.write(blake2b(data, digest_size=_DIGEST_BYTES).digest() + data)
+    os.replace(name, file)
+
+
+def _load(file: Path, mode: str) -> Followed | None:
+    """What is kept; None where there is nothing that can be used. Files and undo are by the hashes of their paths."""
+    try:
+        data = file.read_bytes()
+    except OSError:
+        return None
+    body = memoryview(data)[_DIGEST_BYTES:]
+    if blake2b(body, digest_size=_DIGEST_BYTES).digest() != data[:_DIGEST_BYTES]:
+        return None
+    try:
+        kept = msgspec.msgpack.decode(body, type=_Kept)
+    except msgspec.DecodeError:
+        return None
+    if (kept.version, kept.mode) != (_VERSION, mode):
+        return None
+    ledger = Ledger(joins=kept.joins, broken=set(kept.broken))
+    for (name, code), part in zip(_ARRAYS, kept.arrays, strict=True):
+        setattr(ledger, name, _numbers(part, code))
+    ledger.paths = [path.encode("utf-8", "surrogatepass") for path in kept.paths]
+    ledger.path_numbers = {path: index for index, path in enumerate(ledger.paths)}
+    times = _numbers(kept.times, "q")
+    shas, width = kept.shas.hex(), 2 * len(kept.shas) // max(1, len(times))
+    return Followed(
+        ledger=ledger,
+        commits=[LoggedCommit(shas[at * width : (at + 1) * width], (), time) for at, time in enumerate(times)],
+        mainline=list(_numbers(kept.mainline, "I")),
+        merged_at=list(_numbers(kept.merged_at, "i")),
+        files={Hashed(file.path): found for file in kept.files if (found := _unpacked(file)) is not None},
+        undo={place: {Hashed(file.path): _unpacked(file) for file in files} for place, files in kept.undo},
+    )
+
+
+def _packed(path: bytes, file: File | None) -> _File:
+    name = bytes(_hashed(path))
+    return _File(name, None, b"") if file is None else _File(name, file.blob, file.numbers.tobytes())
+
+
+def _unpacked(file: _File) -> File | None:
+    return None if file.blob is None else File(file.blob, _numbers(file.numbers, "I"))
+
+
+def _numbers(data: bytes, code: str) -> Numbers:
+    numbers: Numbers = array(code)
+    numbers.frombytes(data)
+    return numbers
