@@ -9,33 +9,28 @@ callback of a socket, so that the cost per call stays near that of a plain proxy
     a slow client  pauses reading from the upstream
     a client gone  closes the upstream's connection at once; what was received is kept as a partial call
 
-What is asked again, and what never: `retries`. What is kept of a call on its way: `seen`.
+What is asked again, and what never: `retries`. What is kept of a call, and who is told of it: `account`.
 Not covered: what the bytes mean (`golddiff.providers.wire`, off the request path).
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from golddiff.providers.wire.route import RouteFields, route_fields
-from golddiff.record.capture import Drop, Ending, RawCall
+from golddiff.record.capture import Ending
 from golddiff.record.gateway import heads, retries
-from golddiff.record.gateway.refusal import Refusal
+from golddiff.record.gateway.account import Account
 from golddiff.record.gateway.request import Request
 from golddiff.record.gateway.routing import Candidate, rename
-from golddiff.record.gateway.seen import Seen
 from golddiff.record.gateway.upstreams import Dialled, UpstreamConnection
 
 if TYPE_CHECKING:
     from golddiff.record.gateway.connection import ClientConnection
     from golddiff.record.gateway.service import Service
-
-_log = logging.getLogger(__name__)
 
 HELD_BYTES = 14
 """Most bytes of a body that wait: enough that no client takes the answer for complete (`data: [DONE]` with the empty
@@ -50,13 +45,9 @@ class Exchange:
     connection: UpstreamConnection | None = None
     over = False
     _fields = RouteFields()
-    _reservation: object = None
     _candidates: tuple[Candidate, ...] = ()
-    _candidate: Candidate | None = None
     _budget = 1
-    _tries = 0
     _sent = False
-    _submitted = False
     _dialling: asyncio.Task[None] | None = None
     _timer: asyncio.TimerHandle | None = None
     _framing: heads.Framing = "none"
@@ -70,8 +61,7 @@ class Exchange:
         self.client = client
         self.request = request
         self.service = service
-        self._recorded = self._copies = request.head.route.recorded and service.recording
-        self._seen = Seen(request, service.most_kept)
+        self.account = Account(request, service)
         self._active = service.loop.time()
 
     # ---- the way there
@@ -81,6 +71,7 @@ class Exchange:
         request, route = self.request, self.request.head.route
         if route.recorded or request.body[:1] == b"{":
             self._fields = fields = route_fields(request.body)
+            self.account.model = fields.model
             if route.recorded and fields.problem is not None:
                 return self._refuse(
                     400, "body", f"the request body is {fields.problem}: send a JSON object with a `model`."
@@ -99,19 +90,18 @@ class Exchange:
             )
         if request.head.method == b"POST":
             behind = self._candidates[0].model
-            reserved = self.service.gate.reserve(request.admission, self._fields, len(request.body), behind)
-            if isinstance(reserved, Refusal):
-                return self._refuse(reserved.status, reserved.reason, reserved.message, reserved.headers)
-            self._reservation = reserved
-            self._copies = self._recorded or reserved is not None  # what was used is read from the copy
+            refusal = self.account.reserve(self._fields, behind)
+            if refusal is not None:
+                return self._refuse(refusal.status, refusal.reason, refusal.message, refusal.headers)
         self._budget = max(1, self.service.settings.attempts - request.head.earlier_tries)
         self._try_next()
 
     def _try_next(self) -> None:
         self._timer = None
-        candidate = self._candidates[self._tries % len(self._candidates)]
-        self._tries += 1
-        self._candidate = candidate
+        account = self.account
+        candidate = self._candidates[account.tries % len(self._candidates)]
+        account.tries += 1
+        account.upstream = candidate.upstream.name
         self._active = self.service.loop.time()
         connection = candidate.upstream.take()
         if connection is not None:
@@ -124,11 +114,11 @@ class Exchange:
             connection = await candidate.upstream.dial()
         except Dialled as error:
             self._dialling = None
-            self._seen.tried(candidate.upstream.name, error.kind)
+            self.account.tried(error.kind)
             if self.over:
                 return
-            if self._tries < self._budget:
-                self._again(0.0 if self._other_is_next() else retries.pause(self._tries))
+            if self.account.tries < self._budget:
+                self._again(0.0 if self._other_is_next() else retries.pause(self.account.tries))
             else:
                 self._give_up(504 if error.kind == "timeout" else 502, "unreachable", "could not be reached")
             return
@@ -164,9 +154,9 @@ class Exchange:
     def head(self, connection: UpstreamConnection) -> None:
         """The head of the answer is complete."""
         status = connection.status
-        self._seen.tried(connection.upstream.name, str(status))
-        if status in retries.NOT_BILLED and self._tries < self._budget:
-            delay = 0.0 if self._other_is_next() else retries.wait(connection.headers, self._tries)
+        self.account.tried(str(status))
+        if status in retries.NOT_BILLED and self.account.tries < self._budget:
+            delay = 0.0 if self._other_is_next() else retries.wait(connection.headers, self.account.tries)
             if delay is not None:
                 self.connection = None
                 connection.abort()
@@ -175,7 +165,7 @@ class Exchange:
         if status >= 400:
             mask = connection.upstream.masked
             connection.headers = [(name, mask(value)) for name, value in connection.headers]
-        self._seen.begin(status, connection.headers)
+        self.account.begin(status, connection.headers)
         request = self.request
         bodiless = status in _BODILESS or request.head.method == b"HEAD"
         if bodiless:
@@ -201,17 +191,17 @@ class Exchange:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if body and self._seen.status >= 400:
+        if body and self.account.status >= 400:
             body = connection.upstream.masked(body)
-        if body and self._copies:
-            self._seen.keep(body)
+        if body and self.account.copies:
+            self.account.keep(body)
         if self._tail:
             body, self._tail = self._tail + body, b""
         if over:
             self._release_connection(connection)
             self._complete(body)
         else:
-            if self._seen.streamed:
+            if self.account.streamed:
                 if self._is_last_event(body):
                     self._tail = body[-HELD_BYTES:]
                     self._timer = self.service.loop.call_later(self.service.holds.deadline, self._let_tail_go)
@@ -236,7 +226,7 @@ class Exchange:
 
     def _write(self, body: bytes) -> None:
         head, self._head = self._head, b""
-        self._seen.passed += len(body)
+        self.account.passed += len(body)
         if self.over:
             return
         if self._framing == "chunked" and body:
@@ -251,24 +241,20 @@ class Exchange:
 
     def _complete(self, body: bytes) -> None:
         """The answer is whole: `body` is what of it was not written yet."""
-        ending: Ending = "truncated" if self._seen.cut else "complete"
+        ending: Ending = "truncated" if self.account.cut else "complete"
         chunked = self._framing == "chunked"
-        if not self._recorded or self.service.holds.deadline <= 0:
+        if not self.account.recorded or self.service.holds.deadline <= 0:
             self._write(body)
             self._final = b"0\r\n\r\n" if chunked else b""
-            if not self._recorded:
-                self._finish()
-                self._settle(self._call(ending) if self._reservation is not None else None)
-                return
         else:
             if len(body) > HELD_BYTES or self._head:
                 self._write(body[:-HELD_BYTES])
             tail = body[-HELD_BYTES:]
-            self._seen.passed += len(tail)
+            self.account.passed += len(tail)
             self._final = b"%x\r\n%b\r\n0\r\n\r\n" % (len(tail), tail) if chunked and tail else tail
             if chunked and not tail:
                 self._final = b"0\r\n\r\n"
-        self._submit(ending, self._finish)
+        self.account.close(ending, self._finish)
 
     def _finish(self) -> None:
         """Write what was held back, and let the client go on."""
@@ -277,44 +263,44 @@ class Exchange:
         self.over = True
         if self._final:
             self.client.transport.write(self._final)
-        self._served("complete")
+        self.account.served("complete")
         self.client.exchange_over(self._framing != "close" and self._keeps_alive())
 
     def upstream_failed(self, connection: UpstreamConnection, kind: str) -> None:
         """The upstream's connection broke, fell silent or sent what is not HTTP."""
         self.connection = None
         connection.abort()
-        if self._seen.status == 0:
-            self._seen.tried(connection.upstream.name, kind)
-            if self.request.head.method in (b"GET", b"HEAD") and self._tries < self._budget:
-                self._again(retries.pause(self._tries))
+        if self.account.status == 0:
+            self.account.tried(kind)
+            if self.request.head.method in (b"GET", b"HEAD") and self.account.tries < self._budget:
+                self._again(retries.pause(self.account.tries))
             elif kind == "timeout":
                 self._give_up(504, "upstream_timeout", "did not answer in time")
             else:
                 self._give_up(502, "upstream_broke", "broke the connection before it answered")
             return
-        self._seen.tried(connection.upstream.name, kind)
+        self.account.tried(kind)
         self._stop_timer()
         self._let_tail_go()
         if self._head:
             self._write(b"")
         ending: Ending = "truncated" if kind == "closed" else "upstream_error"
         self.over = True
-        self._record(ending)
-        self._served(ending)
+        self.account.close(ending)
+        self.account.served(ending)
         # Without the end of the body the client can tell that it is not whole; a body that ends with the connection
         # has no other end than a reset.
         self.client.break_off(reset=self._framing == "close")
 
     def _give_up(self, status: int, code: str, what: str) -> None:
-        self._seen.status = status
+        self.account.status = status
         self.over = True
         if self._sent:
-            self._record("upstream_error")
+            self.account.close("upstream_error")
         else:
-            self._settle(None)
-        self._served("upstream_error", code)
-        self.client.answer_own(status, code, f"upstream {self._name()!r} {what}.")
+            self.account.settle(None)
+        self.account.served("upstream_error", code)
+        self.client.answer_own(status, code, f"upstream {self.account.upstream!r} {what}.")
 
     # ---- the client's side
 
@@ -329,13 +315,13 @@ class Exchange:
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.abort()
-        if self._submitted:
+        if self.account.submitted:
             pass  # the whole answer is recorded already
         elif self._sent:
-            self._record("client_gone")
+            self.account.close("client_gone")
         else:
-            self._settle(None)  # nothing was asked
-        self._served("client_gone")
+            self.account.settle(None)  # nothing was asked
+        self.account.served("client_gone")
 
     def cut(self) -> None:
         """The gateway stops and cannot wait any longer."""
@@ -348,9 +334,9 @@ class Exchange:
             connection.abort()
         if self._dialling is not None:
             self._dialling.cancel()
-        if self._sent and not self._submitted:
-            self._record("truncated")
-        self._served("truncated")
+        if self._sent and not self.account.submitted:
+            self.account.close("truncated")
+        self.account.served("truncated")
         self.client.break_off(reset=True)
 
     def pause(self) -> None:
@@ -398,55 +384,6 @@ class Exchange:
     def _refuse(self, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
         """Answer instead of an upstream; nothing of it is recorded."""
         self.over = True
-        if self._reservation is not None:
-            self._settle(None)
+        self.account.settle(None)
         self.service.watcher.refused(status, code)
         self.client.answer_own(status, code, message, headers=headers)
-
-    def _call(self, ending: Ending) -> RawCall:
-        return self._seen.call(self._name(), self._fields.model, ending)
-
-    def _name(self) -> str:
-        return self._candidate.upstream.name if self._candidate else ""
-
-    def _record(self, ending: Ending) -> None:
-        """Record a call that did not end as it should: nobody waits for its verdict."""
-        if not self._recorded:
-            self._settle(self._call(ending) if self._reservation is not None else None)
-            return
-        self._submit(ending, None)
-
-    def _submit(self, ending: Ending, let_go: Callable[[], None] | None) -> None:
-        """Give the call to the recorder; whatever is wrong with recording, the client gets its answer."""
-        self._submitted = True
-        try:
-            call = self._call(ending)
-            self.service.holds.submit(call, let_go, self._report)
-        except Exception:
-            _log.exception("a call could not be recorded")
-            self._report("dropped", Drop.INTERNAL)
-            if let_go is not None:
-                let_go()
-        else:
-            self._settle(call)
-
-    def _settle(self, call: RawCall | None) -> None:
-        reservation, self._reservation = self._reservation, None
-        if reservation is None:
-            return
-        try:
-            self.service.gate.settle(reservation, call)
-        except Exception:
-            _log.exception("what a call used could not be counted")
-
-    def _report(self, state: str, reason: str) -> None:
-        try:
-            self.service.watcher.recorded(self._seen.id, state, reason)
-        except Exception:
-            _log.exception("the state of a record could not be counted")
-
-    def _served(self, ending: str, code: str = "") -> None:
-        try:
-            self.service.watcher.served(self._seen.served(self._name(), ending, code, self._tries))
-        except Exception:
-            _log.exception("a request could not be counted")
