@@ -1,4 +1,4 @@
-"""`golddiff export`: stored sessions in the formats of other tools."""
+"""`golddiff export`: stored sessions in the formats of other tools; `export_outcomes` is its second half."""
 
 from __future__ import annotations
 
@@ -23,6 +23,28 @@ from golddiff.store import Store
 from golddiff.types import Clean, Commit, Grant, Outcome, Repository, Session, Transcript, Verdict
 
 
+class _Export(click.Group):
+    """`export outcomes` is a command of its own; everything else is the export of sessions (ids begin with ses_)."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["outcomes"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        if cmd_name != "outcomes":
+            return sessions_command
+        from golddiff.cli.export_outcomes import command as outcomes_command
+
+        return outcomes_command
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == ["outcomes"]:
+            chosen = self.get_command(click.Context(self), "outcomes")
+            return chosen.make_context(f"{info_name} outcomes", args[1:], parent, **extra)
+        return sessions_command.make_context(info_name, args, parent, **extra)
+
+
 @click.command("export")
 @click.argument("sessions", nargs=-1, metavar="[SESSION]…")
 @click.option("--all", "everything", is_flag=True, help="Every session of the workspace.")
@@ -37,7 +59,7 @@ from golddiff.types import Clean, Commit, Grant, Outcome, Repository, Session, T
 )
 @workspace_option
 @json_option
-def command(
+def sessions_command(
     sessions: tuple[str, ...],
     everything: bool,
     name: str,
@@ -50,7 +72,7 @@ def command(
 
     One JSON document per line. Everything that is stored is redacted, so what is written is too. SESSION is an id of
     golddiff's own; its first characters are enough where only one session has them. With --json a summary is printed,
-    so --output must say where the documents go.
+    so --output must say where the documents go. What was kept of them: golddiff export outcomes --help.
 
     \b
     Examples:
@@ -62,7 +84,7 @@ def command(
         raise UsageError("give the ids of sessions, or --all for every one: `golddiff show` lists them.")
     if as_json and output is None:
         raise UsageError("--json prints a summary on standard output: say where the documents go with --output FILE.")
-    run = _Export(exporter(name), for_training)
+    run = _Run(exporter(name), for_training)
     with Store.open(workspace, write=False) as store:
         if everything and not store.count(Session):
             raise InputError(f"there are no sessions in {workspace}: run `golddiff import PATH…` first.")
@@ -72,14 +94,17 @@ def command(
             for line in lines:
                 sys.stdout.write(line + "\n")
         else:
-            _write(output, lines)
+            write_lines(output, lines)
     if for_training and run.denied and not run.documents:
         reasons = "; ".join(f"{count} × {reason}" for reason, count in run.denied.most_common(3))
         raise RightsError(f"no session may be used for training: {reasons}. `golddiff rights explain` says why.")
     run.report(as_json)
 
 
-class _Export:
+command = _Export("export", short_help="Sessions, and outcomes, in formats of other tools.")
+
+
+class _Run:
     """One export: what was written and what was left out."""
 
     def __init__(self, target: Exporter, for_training: bool) -> None:
@@ -99,7 +124,7 @@ class _Export:
             session = store.get(Session, session_id)
             outcomes = tuple(store.find(Outcome, session_id=session_id))
             if self._for_training:
-                verdict = _verdict(store, session, outcomes, grants)
+                verdict = verdict_on(store, session, outcomes, grants)
                 if not verdict.permitted:
                     self.denied[verdict.reasons[0]] += 1
                     continue
@@ -153,7 +178,7 @@ def _times(store: Store, outcomes: tuple[Outcome, ...]) -> dict[str, datetime]:
     return {commit.sha: commit.committed_at for sha in shas for commit in store.find(Commit, sha=sha)}
 
 
-def _verdict(store: Store, session: Session[Clean], outcomes: tuple[Outcome, ...], grants: Grants) -> Verdict:
+def verdict_on(store: Store, session: Session[Clean], outcomes: tuple[Outcome, ...], grants: Grants) -> Verdict:
     """The verdict on a whole session: every repository that it worked in must permit it, and one must be known."""
     from golddiff.curate.kinds.sessions import provenance_of
 
@@ -166,7 +191,7 @@ def _verdict(store: Store, session: Session[Clean], outcomes: tuple[Outcome, ...
     return min(verdicts, key=lambda verdict: verdict.permitted)
 
 
-def _write(path: Path, lines: Iterator[str]) -> None:
+def write_lines(path: Path, lines: Iterator[str]) -> None:
     """Write beside the target and rename, so a run that stops half-way leaves nothing behind under its name."""
     beside = path.with_name(path.name + ".part")
     try:
