@@ -27,8 +27,9 @@ test: check ## Everything CI runs: set-up, linters, types, architecture, tests
 	echo "== tests"
 	$(BIN)/python -m pytest
 
-test-faults: $(READY) ## Power cuts, kills, full and failing disks, in their long form: minutes (strace, root for some)
-	GOLDDIFF_FAULTS=1 GOLDDIFF_TEST_SCALE=20 $(BIN)/python -m pytest -m "faults or not faults" -rs tests/faults tests/rights/test_bodies.py
+test-faults: $(READY) ## Power cuts, kills, outages, full and failing disks, in their long form: half an hour (strace, PostgreSQL, root for some)
+	GOLDDIFF_FAULTS=1 GOLDDIFF_TEST_SCALE=20 $(BIN)/python -m pytest -s -m "faults or not faults" -rs --durations=10 \
+	  tests/faults tests/rights/test_bodies.py tests/record/gateway/test_passing.py tests/record/gateway/test_many_workers.py
 
 check: $(READY) ## Linter, types, import contracts
 	echo "== ruff, mypy, import contracts"

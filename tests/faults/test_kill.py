@@ -125,7 +125,7 @@ def test_killed_while_segments_change_nothing_acknowledged_is_lost(tmp_path: Pat
 @pytest.mark.faults
 @pytest.mark.parametrize("segment_bytes", [64 << 20, 20_000])
 def test_a_hundred_kills_and_a_hundred_thousand_calls(tmp_path: Path, segment_bytes: int) -> None:
-    found = kill_rounds(tmp_path, 100, 3.0, segment_bytes, at_least=50_000)
+    found = kill_rounds(tmp_path, 100, 0.7, segment_bytes, at_least=50_000)
     sys.stderr.write(f"\n{found} acknowledged calls over 100 kills, none lost\n")
 
 

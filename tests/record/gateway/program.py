@@ -9,14 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 
 class Program:
-    """A gateway that runs."""
+    """A gateway that runs in `folder`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], places: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, process: subprocess.Popen[bytes], places: Mapping[str, str]) -> None:
+        self.folder = folder
         self.process = process
         self.address: str = places["anthropic_base_url"]
         self.metrics: str | None = places["metrics_url"]
@@ -32,24 +33,40 @@ class Program:
         return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE")
 
 
-@contextlib.contextmanager
-def program(folder: Path, settings: str, environment: Mapping[str, str] | None = None) -> Iterator[Program]:
-    """Run it in `folder` (its workspace is `folder/work`) with this golddiff.toml; stop it with SIGTERM and check that.
+def launch(
+    folder: Path,
+    settings: str,
+    environment: Mapping[str, str] | None = None,
+    *,
+    before: Iterable[str] = (),
+    verbose: bool = True,
+    start_new_session: bool = False,
+) -> Program:
+    """Start it in `folder` (its workspace is `folder/work`) with this golddiff.toml; return when it takes requests.
 
-    Its standard output and error are in `folder/out` and `folder/log`.
+    Its standard output and error are in `folder/out` and `folder/log`. `before`: a command that runs it, as strace.
     """
     (folder / "golddiff.toml").write_text('workspace = "work"\n' + settings)
-    with (folder / "out").open("wb") as out, (folder / "log").open("wb") as log:
-        command = [sys.executable, "-m", "golddiff", "gateway", "--verbose", "--json"]
+    with (folder / "out").open("wb") as out, (folder / "log").open("ab") as log:
+        command = [*before, sys.executable, "-m", "golddiff", "gateway", "--json", *(["--verbose"] if verbose else [])]
         surroundings = {**os.environ, **(environment or {})}
-        process = subprocess.Popen(command, cwd=folder, env=surroundings, stdout=out, stderr=log)
+        process = subprocess.Popen(
+            command, cwd=folder, env=surroundings, stdout=out, stderr=log, start_new_session=start_new_session
+        )
+    while not (line := (folder / "out").read_bytes()).endswith(b"\n"):
+        assert process.poll() is None, (folder / "log").read_text()
+        time.sleep(0.02)
+    return Program(folder, process, json.loads(line))
+
+
+@contextlib.contextmanager
+def program(folder: Path, settings: str, environment: Mapping[str, str] | None = None) -> Iterator[Program]:
+    """Run it as `launch` does; stop it with SIGTERM and check that."""
+    running = launch(folder, settings, environment)
     try:
-        while not (line := (folder / "out").read_bytes()).endswith(b"\n"):
-            assert process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.02)
-        yield Program(process, json.loads(line))
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        yield running
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(60) == 0
     finally:
-        process.kill()
-        process.wait()
+        running.process.kill()
+        running.process.wait()
