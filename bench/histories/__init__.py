@@ -27,6 +27,7 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "as it is": ("session", "commit"),
     "revised": ("session", "user_revises", "user_removes", "commit"),
     "rejected": ("session", "discard"),
+    "rejected and written again": ("session", "discard", "write_again", "commit"),
     "left lying": ("session", "branch", "commit", "delete_branch"),
     "two sessions": ("session", "session", "user_adds", "commit"),
     "two commits": ("session", "commit", "resume", "commit"),

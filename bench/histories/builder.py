@@ -53,6 +53,8 @@ class Builder:
         """Line → when it was taken out of a worktree, and by whom."""
         self.reverts: dict[int, int] = {}
         """Commit that reverts → commit that is reverted."""
+        self.thrown_away: list[str] = []
+        """Texts of a session's lines that were last thrown away."""
         self._files = 0
         self._lines = 0
         for _ in range(max(1, modules)):  # a history to be rare in

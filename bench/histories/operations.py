@@ -51,6 +51,21 @@ def overwrite(builder: Builder, rng: Random) -> None:
     return None
 
 
+def write_again(builder: Builder, rng: Random) -> None:
+    """A new session is asked for what was thrown away, and writes the same lines word for word."""
+    if not builder.thrown_away or not builder.worktree:
+        return session(builder, rng)
+    agent = builder.begin(rng)
+    agent.prompt(builder.wait(minutes=3), "please try it once more")
+    agent.answer(builder.wait(minutes=1))
+    number = rng.choice(sorted(builder.worktree))
+    before = builder.worktree[number]
+    at = len(before.lines)
+    builder.splice(number, at, at, builder.lines(builder.thrown_away, agent.writer), agent.writer)
+    builder.agent_edits(agent, number, before)
+    return None
+
+
 def agent_commits(builder: Builder, rng: Random) -> None:
     """The newest session commits the worktree itself."""
     if builder.sessions and builder.dirty:
@@ -108,6 +123,12 @@ def discard(builder: Builder, rng: Random) -> None:
         builder.sessions[-1].reject(builder.wait(minutes=1))
     elif builder.sessions and how == "command":
         builder.sessions[-1].command(builder.wait(minutes=1), "git reset --hard", "HEAD is now at it")
+    committed = line_ids(builder.head_tree)
+    lost = [
+        [line.text for line in file.lines if line.id not in committed and of_session(builder.writers[line.id])]
+        for _, file in sorted(builder.worktree.items())
+    ]
+    builder.thrown_away = max(lost, key=len, default=[]) or builder.thrown_away
     builder.worktree = dict(builder.head_tree)
 
 
@@ -316,10 +337,10 @@ def wait(builder: Builder, rng: Random) -> None:
 OPERATIONS: dict[str, Operation] = {
     operation.__name__: operation
     for operation in (
-        session, resume, overwrite, agent_commits, user_revises, user_removes, user_adds, boilerplate, follow_up,
-        discard, commit, commit_part, commit_some_lines, amend, fixup, others, branch, merge, squash_merge, rebase,
-        cherry_pick, delete_branch, revert, unrevert, reshape.rename_file, reshape.move_within, reshape.move_across,
-        reshape.indent, reshape.line_ends, reshape.wrap_lines, wait,
+        session, resume, overwrite, write_again, agent_commits, user_revises, user_removes, user_adds, boilerplate,
+        follow_up, discard, commit, commit_part, commit_some_lines, amend, fixup, others, branch, merge, squash_merge,
+        rebase, cherry_pick, delete_branch, revert, unrevert, reshape.rename_file, reshape.move_within,
+        reshape.move_across, reshape.indent, reshape.line_ends, reshape.wrap_lines, wait,
     )
 }  # fmt: skip
 """Every operation by its name."""
