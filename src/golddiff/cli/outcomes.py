@@ -13,6 +13,7 @@ from rich.table import Table
 from golddiff.cli.app import Workspace, console, emit_json, json_option, output, stages, workspace_option
 from golddiff.errors import InputError
 from golddiff.git import GitRepository
+from golddiff.outcomes.evidence import KINDS
 from golddiff.outcomes.later import FOLLOW_UP
 from golddiff.outcomes.run import Summary, compute, parse_kinds
 from golddiff.outcomes.without_git import settle_without_git
@@ -36,7 +37,7 @@ _STYLES = {"accepted": "green", "revised": "yellow", "rejected": "red", "abandon
 @click.option(
     "--ignore-evidence",
     metavar="KINDS",
-    help="Kinds of evidence to leave out, separated by commas: content, files, base, time, command, trailer, notes.",
+    help=f"Kinds of evidence to leave out, separated by commas: {', '.join(KINDS)}.",
 )
 @click.option(
     "--follow-up",

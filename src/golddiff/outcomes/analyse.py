@@ -6,20 +6,21 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from golddiff.git import GitRepository
 from golddiff.outcomes import link as linking
+from golddiff.outcomes.evidence import Seen
 from golddiff.outcomes.history import History, accepted_graph, read_history
 from golddiff.outcomes.looks import Looks
 from golddiff.outcomes.names import read_names
 from golddiff.outcomes.place import Headers, Placement, belongs, edited_paths, find_placement
 from golddiff.outcomes.replay import Reader, Replay, replay
 from golddiff.outcomes.written import Written, collect
-from golddiff.types import Clean, Event, EventKind, Session, Snapshot
+from golddiff.types import Attribution, Clean, Event, EventKind, Session, Signal, Snapshot
 
 Progress = Callable[[str], None]
 
@@ -40,6 +41,18 @@ class Analysed:
     """Commits that may hold its work, best first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What other tools, users and forges say; `run` reads it from the store."""
+
+    claims: Sequence[Attribution[Clean]] = ()
+    """Claims about commits of this repository."""
+    pull_requests: Sequence[Signal] = ()
+    """Signals of this repository's pull requests."""
+    verdicts: Mapping[str, tuple[datetime, str]] = field(default_factory=dict)
+    """Session → when its last verdict was said, and its kind."""
+
+
 @dataclass(slots=True)
 class Analysis:
     """What is known of a repository and its sessions."""
@@ -57,10 +70,11 @@ def analyse(
     ignore: AbstractSet[str] = frozenset(),
     progress: Progress | None = None,
     snapshots: Iterable[Snapshot] = (),
+    told: Told | None = None,
 ) -> Analysis:
     """Replay and link the sessions that belong to `git`; `load` gives a session's events by its id.
 
-    `snapshots` are those of this repository's worktrees.
+    `snapshots` are those of this repository's worktrees, `told` is what others say of its commits and sessions.
 
     Raises InputError where the history cannot be read.
     """
@@ -103,11 +117,13 @@ def analyse(
     history = read_history(git, wanted, removed, since, progress)
     writers = Counter(line for lines in wrote for line in lines)
     ids = [found.session.provider_session_id for found, _ in here]
-    names = read_names(git, history, [name for name in ids if name], ignore)
+    told = told or Told()
+    names = read_names(git, history, [name for name in ids if name], ignore, told.claims, told.pull_requests)
     for found, work in here:
         others: Mapping[int, int] = {line: writers[line] - 1 for _, line in work.added}
         found.rarity = linking.rarity(work, history, others, len(here) - 1)
-        found.candidates = linking.link(work, history, others, len(here) - 1, names, ignore)
+        around = Seen(looks.heads(found.session) if looks else [], told.verdicts.get(found.session.id))
+        found.candidates = linking.link(work, history, others, len(here) - 1, names, ignore, around)
         if not found.sure and not any(candidate.linked for candidate in found.candidates):
             elsewhere[found.session.id] = found.why_here + ", by names that any repository may have"
     return Analysis(history, [found for found, _ in here if found.session.id not in elsewhere], elsewhere)

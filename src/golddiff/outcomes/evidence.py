@@ -8,8 +8,16 @@
 | base      | the commit starts from a file exactly as the session found it, or from the commit that it began at       |
 | time      | the commit came soon after the lines were written                                                        |
 | command   | the session ran `git commit` and git printed this commit's id                                            |
-| trailer   | the commit's trailer names the session (or a stored checkpoint of it)                                    |
-| notes     | a git note on the commit names the session                                                               |
+| head      | a hook saw the commit become HEAD where the session ran, or its parent there when the agent yielded      |
+| trailer   | the commit's trailer names the session (or a stored checkpoint of it, or a checkpoint claims the commit) |
+| notes     | a git note on the commit names the session, or one that was imported does                                |
+| trace     | an Agent Trace record of the session speaks of the commit or its parent, and of a file that it changes   |
+| pull-request | a pull request from the session's branch, of its time, names the commit                               |
+| signal    | the user said accept, revise or reject before the commit was made                                        |
+
+Names can be copied and forged (a hook writes a trailer on every commit made while a session is open). They add to what
+contents say and cannot replace it: where the session wrote lines and contents speak against the commit, all names
+together count for `_CLAIMED_AGAINST`, and where nothing but a name speaks, `BY_NAME_ALONE` is the most that is stated.
 
 Every constant says where it comes from. They were set by argument and looked at on two repositories; none is the
 result of a search, and docs/benchmarks.md shows what a much lower and a much higher value of each would do.
@@ -21,13 +29,16 @@ import math
 from collections import defaultdict
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from golddiff.outcomes.history import SKEW, CommitLines, History
 from golddiff.outcomes.written import Place, Written
+from golddiff.types import Clean, Session
 
-KINDS = ("content", "files", "base", "time", "command", "trailer", "notes")
+NAMES = ("command", "trailer", "notes", "trace", "pull-request")
+"""Kinds that say so in words."""
+KINDS = ("content", "files", "base", "time", "head", *NAMES, "signal")
 """Kinds of evidence that may be ignored, besides the prior."""
 
 ALTERNATIVES = 100
@@ -63,8 +74,27 @@ _SAME_START = 1.5
 _BASE_IS_PARENT = 1.0
 """The session began at the commit's parent: less telling than a file's bytes, since many branches begin there."""
 _NAMED = 8.0
-"""The commit is named by the session or names it. Names can be copied and forged: they outweigh the prior of a few
-thousand commits, not contents that say the opposite."""
+"""The commit is named by the session or names it: that outweighs the prior of a few thousand commits."""
+_TRACED = 4.0
+"""A record speaks of the commit or of its parent (hooks write it before the commit): one of several may be meant."""
+_BRANCH_MERGED = 3.0
+"""The pull request came from the session's branch: one of the few branches of that time, but shared by all its work."""
+_CLAIMED_AGAINST = 4.0
+"""All names together where contents speak against the commit: about a third of the pairs that trailers name in the
+shared data share no line (docs/benchmarks.md), so a name is worth far less there than where contents are silent."""
+BY_NAME_ALONE = 2.2
+"""Log-odds at most (0.90) where nothing but names speaks: just above what is stated at all."""
+_BECAME_HEAD = 2.5
+"""The commit was made, or pulled, in the session's own worktree while the session was open or soon after: one of about
+a dozen commits. Set by argument: the shared data have no such records."""
+_YIELDED_AT_PARENT = 1.5
+"""As `_SAME_START`: the commit begins where the agent left off."""
+_SAID_BEFORE = {"accept": 1.0, "revise": 1.0, "reject": -2.0}
+"""The user's word says whether there is a commit at all, not which; what was refused is seldom committed."""
+
+_SHARED_BRANCHES = ("main", "master", "trunk")
+_BEFORE_OPENING = timedelta(days=14)
+"""How long before its pull request a session on the branch may have begun."""
 
 Weight = Callable[[int], float]
 """Rarity of a line, in nats, by its hash."""
@@ -76,6 +106,35 @@ class Names:
 
     trailer: dict[str, set[str]] = field(default_factory=dict)
     notes: dict[str, set[str]] = field(default_factory=dict)
+    trace: dict[str, set[str]] = field(default_factory=dict)
+    branches: dict[str, list[BranchMerged]] = field(default_factory=dict)
+    """Pull requests by the commits that they name."""
+
+
+@dataclass(frozen=True, slots=True)
+class BranchMerged:
+    """A pull request, as far as it leads from a session's branch to a commit."""
+
+    branch: str
+    number: int | None
+    opened_at: datetime
+    closed_at: datetime
+
+    def fits(self, session: Session[Clean]) -> bool:
+        """Whether the session began on the pull request's branch, at a time that fits."""
+        if session.branch != self.branch or session.started_at is None or self.branch in _SHARED_BRANCHES:
+            return False
+        return self.opened_at - _BEFORE_OPENING <= session.started_at <= self.closed_at
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was seen and said around one session, apart from its transcript."""
+
+    heads: list[tuple[datetime, str]] = field(default_factory=list)
+    """Commits checked out in its worktree, by hooks and watching, in order of time."""
+    verdict: tuple[datetime, str] | None = None
+    """The last `accept`, `revise` or `reject`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +222,45 @@ def from_names(work: Written, history: History, names: Names, ignore: AbstractSe
             if any(sha.startswith(short) for short in work.committed):
                 found[sha].append(_evidence("command", _NAMED, "git printed its id when the session committed"))
     provider_id = work.session.provider_session_id
-    if provider_id is not None:
-        for kind, table in (("trailer", names.trailer), ("notes", names.notes)):
-            if kind in ignore:
-                continue
+    tables = (("trailer", names.trailer, _NAMED), ("notes", names.notes, _NAMED), ("trace", names.trace, _TRACED))
+    for kind, table, value in tables:
+        if kind not in ignore and provider_id is not None:
             for sha, ids in table.items():
                 if provider_id in ids and sha in history.commits:
-                    found[sha].append(_evidence(kind, _NAMED, f"its {kind} name the session"))
+                    found[sha].append(_evidence(kind, value, f"its {kind} name the session"))
+    for sha, pulls in names.branches.items() if "pull-request" not in ignore else ():
+        fitting = [pull for pull in pulls if pull.fits(work.session)]
+        if fitting and sha in history.commits:
+            detail = f"pull request {fitting[-1].number} from the session's branch names it"
+            found[sha].append(_evidence("pull-request", _BRANCH_MERGED, detail))
     return found
+
+
+def from_seen(seen: Seen, commit: CommitLines) -> list[Reason]:
+    """What hooks saw checked out around the session, and what the user said before the commit."""
+    found: list[Reason] = []
+    made, facts = commit.facts.committed_at, commit.facts
+    heads = [sha for _, sha in seen.heads]
+    before = [sha for at, sha in seen.heads if at <= made]
+    if facts.sha in heads[1:] and heads[0] != facts.sha and made >= seen.heads[0][0] - SKEW:
+        found.append(_evidence("head", _BECAME_HEAD, "a hook saw it checked out where the session ran"))
+    elif before and before[-1] in facts.parents:
+        found.append(_evidence("head", _YIELDED_AT_PARENT, "its parent was checked out when the agent yielded last"))
+    if seen.verdict is not None and seen.verdict[0] <= made + SKEW:
+        found.append(_evidence("signal", _SAID_BEFORE[seen.verdict[1]], f"the user had said {seen.verdict[1]}"))
+    return found
+
+
+def weigh_names(reasons: list[Reason], wrote: bool) -> list[Reason]:
+    """The reasons, names among them worth less where contents speak against the commit; `wrote`: it wrote lines."""
+    content = sum(reason.weight for reason in reasons if reason.kind in ("content", "files"))
+    claimed = sum(reason.weight for reason in reasons if reason.kind in NAMES)
+    if not wrote or content >= 0 or claimed <= _CLAIMED_AGAINST:
+        return reasons
+    return [
+        replace(reason, weight=round(reason.weight * _CLAIMED_AGAINST / claimed, 2)) if reason.kind in NAMES else reason
+        for reason in reasons
+    ]
 
 
 def _evidence(kind: str, value: float, detail: str) -> Reason:

@@ -7,9 +7,11 @@ Lines of files that machines write are not counted.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from golddiff import patch
 from golddiff.outcomes.gold import Gold
@@ -63,6 +65,8 @@ def _compare(lines: Sequence[str], written: list[int], path: str, gold: Gold) ->
     """Fate of every line in `written` (indices of `lines`), and what there is to say of the file."""
     ours = [key(line) for line in lines]
     reason: str | None
+    if gold.taken_back:
+        return dict.fromkeys(written, LineFate.DROPPED), "it was reverted"
     if path not in gold.accepted:
         fates = dict.fromkeys(written, LineFate.DROPPED)
         reason = gold.left_out.get(path, "the file is in no linked commit")
@@ -70,7 +74,8 @@ def _compare(lines: Sequence[str], written: list[int], path: str, gold: Gold) ->
         fates = dict.fromkeys(written, LineFate.DROPPED)
         reason = "it was reverted" if gold.undone else "the file was deleted"
     else:
-        fates = _compare_texts(ours, written, [key(line) for line in patch.split(accepted)])
+        before = Counter(map(key, patch.split(gold.bases.get(path) or "")))
+        fates = _compare_texts(ours, written, [key(line) for line in patch.split(accepted)], before)
         reason = None
     moved = gold.moved.get(path)
     if moved is not None:
@@ -89,7 +94,8 @@ def _compare(lines: Sequence[str], written: list[int], path: str, gold: Gold) ->
     return fates, reason
 
 
-def _compare_texts(ours: list[str], written: list[int], theirs: list[str]) -> dict[int, LineFate]:
+def _compare_texts(ours: list[str], written: list[int], theirs: list[str], before: Counter[str]) -> dict[int, LineFate]:
+    """Fates of lines whose file was accepted as `theirs`; `before` are the base's lines, no changed forms of ours."""
     fates = dict.fromkeys(written, LineFate.KEPT)
     mine = set(written)
     spare: dict[str, int] = defaultdict(int)
@@ -106,7 +112,7 @@ def _compare_texts(ours: list[str], written: list[int], theirs: list[str]) -> di
             else:
                 left.append(index)
         left = _not_reformatted(ours, left, candidates)
-        open_lines = [line for line in candidates if significant(line)]
+        open_lines = [line for line in candidates if significant(line) and not before[line]]
         for index in left:
             fates[index] = LineFate.DROPPED
             if not significant(ours[index]) or len(left) * len(open_lines) > _MAX_PAIRS:
@@ -119,25 +125,44 @@ def _compare_texts(ours: list[str], written: list[int], theirs: list[str]) -> di
 
 
 def _not_reformatted(ours: Sequence[str], left: list[int], candidates: Sequence[str]) -> list[int]:
-    """Those of `left` that the block does not hold as a formatter would have broken or joined them."""
-    text = bare(candidates)
-    if not text:
-        return left
-    if bare(ours[index] for index in left).rstrip(",;") == text.rstrip(",;"):
-        return []
+    """Those of `left` that the block does not hold as a formatter would have broken or joined them.
+
+    What stands on the same lines there must be such lines as well: a line that was added to is not the same line.
+    """
+    text = "".join(map(bare, candidates))
+    ends = list(accumulate(len(bare(line)) for line in candidates))
     runs: list[list[int]] = []
     for index in left:
         if runs and runs[-1][-1] == index - 1:
             runs[-1].append(index)
         else:
             runs.append([index])
-    out: list[int] = []
+    found: dict[int, range] = {}
     for run in runs:
-        if _holds(text, [ours[index] for index in run]):
-            continue
-        out += [index for index in run if not _holds(text, [ours[index]])]
-    return out
+        whole = _place(text, [ours[index] for index in run])
+        for index in run:
+            place = whole or _place(text, [ours[index]])
+            if place is not None:
+                found[index] = place
+    while found:
+        covered = {at for place in found.values() for at in place}
+        foreign = {
+            bisect_right(ends, at) for at in range(len(text)) if at not in covered and text[at].isalnum()
+        }  # lines that hold something else
+        wrong = [
+            index
+            for index, place in found.items()
+            if any(bisect_right(ends, at) in foreign for at in (place.start, place.stop - 1))
+        ]
+        if not wrong:
+            break
+        for index in wrong:
+            del found[index]
+    return [index for index in left if index not in found]
 
 
-def _holds(text: str, lines: Sequence[str]) -> bool:
-    return tells(lines) and bare(lines).rstrip(",;") in text
+def _place(text: str, lines: Sequence[str]) -> range | None:
+    """Where a text holds the lines, joined; None where it does not, or they are too short to tell."""
+    joined = "".join(map(bare, lines))
+    start = text.find(joined) if tells(lines) else -1
+    return range(start, start + len(joined)) if start >= 0 else None

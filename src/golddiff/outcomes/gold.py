@@ -74,6 +74,8 @@ class Gold:
     """Path → why none of its lines count: `lock file`, `vendored or built`, `generated`."""
     accepted: dict[str, str | None] = field(default_factory=dict)
     """Accepted text of every path that the linked commits changed, under each name it had."""
+    bases: dict[str, str | None] = field(default_factory=dict)
+    """Text at the base of every path in `accepted`."""
     moved: dict[str, Moved] = field(default_factory=dict)
     """Path that the session wrote to → lines of it that were accepted elsewhere."""
     steps: list[Step] = field(default_factory=list)
@@ -83,6 +85,11 @@ class Gold:
     def undone(self) -> dict[str, str]:
         """Linked commits that were reverted and not restored, with the commit that did it."""
         return undone(self.steps)
+
+    @property
+    def taken_back(self) -> bool:
+        """Whether every linked commit was reverted and not restored."""
+        return bool(self.commits) and self.undone.keys() >= {candidate.sha for candidate in self.commits}
 
     @property
     def diff(self) -> str:
@@ -197,6 +204,7 @@ def _changed_files(git: GitRepository, history: History, gold: Gold) -> list[_Ch
             gold.excluded |= {path: why, first: why}
             continue
         gold.accepted.update(dict.fromkeys((path, first), accepted))
+        gold.bases.update(dict.fromkeys((path, first), base))
         found.append(_Changed(path, first, base, accepted))
     return found
 
@@ -283,7 +291,7 @@ def applies(diff: str, base: dict[str, str | None], expected: dict[str, str | No
 def responsible(old: Sequence[str], new: Sequence[str], mine: Sequence[str], gone: set[str]) -> list[Block]:
     """Blocks of the change from `old` to `new` that are the session's. Lines of `mine` and `gone` are keys."""
     own = set(mine)
-    text = bare(mine)
+    text = "".join(map(bare, mine))
     accepted = set(map(key, new))
     unmatched = [line for line in dict.fromkeys(mine) if line not in accepted][:_MOST_UNMATCHED]
     chosen: list[Block] = []
@@ -324,7 +332,7 @@ def _with_reformatted(hits: list[bool], lines: list[str], text: str) -> list[boo
         if index < len(lines) and not hits[index]:
             continue
         run = lines[start:index]
-        if run and tells(run) and bare(run).rstrip(",;") in text:
+        if run and tells(run) and "".join(map(bare, run)) in text:
             found[start:index] = [True] * len(run)
         start = index + 1
     return found

@@ -70,7 +70,7 @@ def judge_session(
         said = f"{kept} of {total} lines kept in {held}{where}" if total else f"linked to {held}{where}"
         if undone := gold.undone:
             notes = [*(f"commit {sha[:10]} was reverted by {by[:10]}" for sha, by in undone.items()), *notes]
-            if all(candidate.sha in undone for candidate in gold.commits):
+            if gold.taken_back:
                 return Judgement(SessionState.REJECTED, confidence, tuple(notes))
         by_hand = sum(attempt.revised_lines for attempt in replay.attempts[:-1])  # after the last one, git tells
         if total == 0 or kept >= ACCEPTED_SHARE * total:

@@ -144,11 +144,12 @@ def _follow_ups(
     for commit in _later(history, newest, touched):
         if commit.facts.sha in known or commit.facts.committed_at - since > within:
             continue
+        gone = {line for file in commit.files for line in file.removed & written.get(file.change.old_path, frozenset())}
         paths = {
             name
             for file in commit.files
             for name in (file.change.path, file.change.old_path)
-            if file.removed & written.get(file.change.old_path, frozenset())
+            if gone & (file.removed | file.added)  # the lines may have gone to another file
         }
         if paths and _descends(history, commit, newest):
             steps.append(Step(commit.facts.sha, "fixed", newest.sha, frozenset(paths)))

@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from posixpath import commonprefix
 
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
-_TRAILING_COMMA = re.compile(r",(?=[)\]}])")
+_FORMATTERS = str.maketrans("", "", "'\",;")
 _TELLING_CHARS = 20
 """Letters and digits: the least that git takes for moved text (git-diff, `--color-moved=blocks`)."""
 
@@ -37,12 +37,9 @@ def fingerprint(line_key: str) -> str:
     return line_key.replace("'", '"').rstrip(",;")
 
 
-def bare(line_keys: Iterable[str]) -> str:
-    """Keys in one piece, with one kind of quote and without commas before a closing bracket.
-
-    Equal before and after a formatter that breaks and joins lines.
-    """
-    return _TRAILING_COMMA.sub("", "".join(line_keys).replace("'", '"'))
+def bare(line_key: str) -> str:
+    """The key without quotes, commas and semicolons: what a formatter that breaks and joins lines leaves in order."""
+    return line_key.translate(_FORMATTERS)
 
 
 def tells(line_keys: Iterable[str]) -> bool:

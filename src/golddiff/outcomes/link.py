@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from golddiff.outcomes import evidence
-from golddiff.outcomes.evidence import Names, Reason, Shared, Weight
+from golddiff.outcomes.evidence import NAMES, Names, Reason, Seen, Shared, Weight
 from golddiff.outcomes.history import SKEW, CommitLines, History
 from golddiff.outcomes.written import Place, Written
 
@@ -60,10 +60,12 @@ def link(
     sessions: int,
     names: Names,
     ignore: AbstractSet[str] = frozenset(),
+    seen: Seen | None = None,
 ) -> list[Candidate]:
     """Every candidate commit with its confidence, best first; those at or above `LINKED` are links.
 
     `other_sessions` counts the other sessions that wrote a line, `sessions` is the number of sessions compared.
+    `seen` is what hooks and users add.
     """
 
     def weight(line: int) -> float:
@@ -88,11 +90,14 @@ def link(
             *evidence.from_files(same.get(sha, set())),
             *evidence.from_base(work, commit),
             *evidence.from_time(work, commit, found),
+            *(evidence.from_seen(seen, commit) if seen is not None else ()),
             *named.get(sha, []),
         ]
-        reasons = [item for item in reasons if item.kind not in ignore]
+        reasons = evidence.weigh_names([item for item in reasons if item.kind not in ignore], bool(session_total))
         amount = sum(found.added.values()) + sum(found.removed.values())
-        odds = max(-_MOST_ODDS, min(_MOST_ODDS, prior + sum(item.weight for item in reasons)))
+        own = amount or sha in same or len({item.kind for item in reasons} & set(NAMES)) > 1
+        most = _MOST_ODDS if own else evidence.BY_NAME_ALONE
+        odds = max(-_MOST_ODDS, min(most, prior + sum(item.weight for item in reasons)))
         links.append(
             Candidate(
                 sha=sha,

@@ -73,6 +73,17 @@ class Looks:
             since = snapshot.taken_at
         return tuple(found)
 
+    def heads(self, session: Session[Clean]) -> list[tuple[datetime, str]]:
+        """Commits checked out where the session ran, from its start until `AFTER` its end, in order of time."""
+        if session.started_at is None or session.ended_at is None:
+            return []
+        until = session.ended_at + AFTER
+        return [
+            (snapshot.taken_at, snapshot.head)
+            for snapshot in self._of_worktree(session.cwd)
+            if snapshot.head is not None and session.started_at <= snapshot.taken_at <= until
+        ]
+
     def _of_worktree(self, cwd: str | None) -> list[Snapshot]:
         """Snapshots of the worktree that a session ran in; where that is not known, of the only one there is."""
         roots = {str(snapshot.root) for snapshot in self._snapshots}

@@ -1,12 +1,16 @@
-"""Commits that name a session outright: trailers, checkpoint branches, authorship notes.
+"""Commits that name a session outright: trailers, checkpoint branches, authorship notes, traces, pull requests.
 
 Names are evidence like any other (they can be copied, squashed together or forged), and `--ignore-evidence
-trailer,notes` leaves them out. Read here:
+trailer,notes,trace,pull-request` leaves them out. Read here:
 
 - a trailer whose value is a session's own id at its provider (`Session-Id: …` and the like);
 - `Entire-Checkpoint: <id>`, resolved to sessions by the `metadata.json` files of the branch
   `entire/checkpoints/v1`, where the repository has it;
-- git-ai notes (`refs/notes/ai`): the ids in `prompts.*.agent_id.id` and `sessions.*.agent_id.id`.
+- git-ai notes (`refs/notes/ai`): the ids in `prompts.*.agent_id.id` and `sessions.*.agent_id.id`;
+- claims that were imported (`Attribution`): of git-ai (counted with the notes), of Entire (counted with the trailers
+  that joined them, so that one trailer does not speak twice), and Agent Trace records, whose revision is the commit or,
+  as real hooks write it, the commit before: both count where they change a file that the record names;
+- pull requests that a webhook reported: their head and the commit that merged them, for sessions on their branch.
 """
 
 from __future__ import annotations
@@ -18,15 +22,28 @@ from typing import Any
 import msgspec
 
 from golddiff.git import GitRepository
-from golddiff.outcomes.evidence import Names
+from golddiff.outcomes.evidence import BranchMerged, Names
 from golddiff.outcomes.history import History
+from golddiff.types import Attribution, Clean, Contributor, Signal
 
 _CHECKPOINT = "Entire-Checkpoint"
 _CHECKPOINT_BRANCH = "entire/checkpoints/v1"
+_KIND_OF = {"git-ai": "notes", "entire": "trailer", "agent-trace": "trace"}
+"""Kind of evidence by the source of a claim."""
 
 
-def read_names(git: GitRepository, history: History, session_ids: Iterable[str], ignore: Iterable[str]) -> Names:
-    """Find the commits of `history` that name one of `session_ids` (ids at their providers)."""
+def read_names(
+    git: GitRepository,
+    history: History,
+    session_ids: Iterable[str],
+    ignore: Iterable[str],
+    claims: Iterable[Attribution[Clean]] = (),
+    pull_requests: Iterable[Signal] = (),
+) -> Names:
+    """Find the commits of `history` that name one of `session_ids` (ids at their providers).
+
+    `claims` and `pull_requests` are what the store has of this repository.
+    """
     wanted = set(session_ids)
     names = Names()
     skip = set(ignore)
@@ -43,7 +60,38 @@ def read_names(git: GitRepository, history: History, session_ids: Iterable[str],
             found = {name for text in texts.values() for name in _git_ai_sessions(text)} & wanted
             if found and sha in history.commits:
                 names.notes[sha] = found
+    _add_claims(names, history, (claim for claim in claims if claim.provider_session_id in wanted), skip)
+    for signal in pull_requests:
+        if signal.kind == "merged" and signal.branch is not None:
+            pull = BranchMerged(signal.branch, signal.number, signal.opened_at or signal.at, signal.at)
+            for sha in signal.commits:
+                names.branches.setdefault(sha, []).append(pull)
     return names
+
+
+def _add_claims(names: Names, history: History, claims: Iterable[Attribution[Clean]], skip: set[str]) -> None:
+    children: dict[str, list[str]] = defaultdict(list)
+    for sha, commit in history.commits.items():
+        for parent in commit.facts.parents:
+            children[parent].append(sha)
+    for claim in claims:
+        if claim.revision is None or claim.provider_session_id is None or claim.contributor is Contributor.HUMAN:
+            continue
+        kind = _KIND_OF.get(claim.source)
+        if kind is None or kind in skip:
+            continue
+        about = [claim.revision]
+        if kind == "trace":
+            paths = {line.path for line in claim.lines} | set(claim.paths)
+            about = [
+                sha
+                for sha in (claim.revision, *children.get(claim.revision, ()))
+                if sha in history.commits and any(file.change.path in paths for file in history.commits[sha].files)
+            ]
+        table: dict[str, set[str]] = getattr(names, kind)
+        for sha in about:
+            if sha in history.commits:
+                table.setdefault(sha, set()).add(claim.provider_session_id)
 
 
 def _checkpoint_sessions(git: GitRepository) -> dict[str, set[str]]:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,7 @@ import msgspec
 from golddiff import patch
 from golddiff.errors import UsageError
 from golddiff.git import GitRepository
-from golddiff.outcomes.analyse import Analysed, Analysis, Progress, analyse
+from golddiff.outcomes.analyse import Analysed, Analysis, Progress, Told, analyse
 from golddiff.outcomes.evidence import KINDS
 from golddiff.outcomes.fates import line_fates
 from golddiff.outcomes.gold import Gold, excluded_files, find_gold
@@ -31,7 +31,7 @@ from golddiff.outcomes.link import Candidate
 from golddiff.outcomes.replay import AttemptState, Replay, State
 from golddiff.outcomes.survival.accepted import Accepted
 from golddiff.outcomes.survival.stored import forget_survival, store_survivals
-from golddiff.outcomes.told import gold_of, judge_pull_requests, last_verdict, load_events, weigh
+from golddiff.outcomes.told import gold_of, judge_pull_requests, last_verdict, load_events, ours, weigh
 from golddiff.rights.redact import redact_text
 from golddiff.store import Store
 from golddiff.store.repositories import commit_id, describe_repository, remember_repository
@@ -39,6 +39,7 @@ from golddiff.store.signals import SignalBook
 from golddiff.types import (
     Attempt,
     AttemptFate,
+    Attribution,
     Clean,
     Commit,
     CommitLink,
@@ -112,12 +113,18 @@ def compute(
     with GitRepository.open(path) as git:
         wanted = (session for session in store.sessions() if chosen is None or session.id in chosen)
         book = SignalBook(store)
-        snapshots = store.find(Snapshot, repository_id=describe_repository(git).id)
+        repository_id = describe_repository(git).id
+        snapshots = store.find(Snapshot, repository_id=repository_id)
+        told = Told(
+            list(store.find(Attribution, repository_id=repository_id)),
+            ours(book.pull_requests, git.remotes()),
+            {} if "signal" in ignore else {name: said for name in book.sessions if (said := _said(book, name))},
+        )
 
         def load(session_id: str) -> tuple[Event[Clean], ...]:
             return load_events(store, book, store.get(Session, session_id)) if book else store.events(session_id)
 
-        analysis = analyse(git, wanted, load, ignore, progress, snapshots)
+        analysis = analyse(git, wanted, load, ignore, progress, snapshots, told)
         with store.transaction():
             repository = remember_repository(store, git)
             summary = Summary(repository, elsewhere=analysis.elsewhere)
@@ -132,7 +139,7 @@ def compute(
                 gold = find_gold(
                     git, analysis.history, links[found.session.id], found.replay, _of_others(links, found), follow_up
                 )
-                outcome = _settle(store, git, summary, analysis, found, book, gold)
+                outcome = _settle(store, git, summary, analysis, found, book, gold, ignore)
                 summary.outcomes.append(outcome)
                 settled.append(Accepted(found.replay, gold, outcome))
                 summary.excluded.update(gold.excluded.values())
@@ -145,6 +152,11 @@ def compute(
                     forget_survival(store, session_id, repository.id)
             store_survivals(store, git, analysis.history, settled, progress)
     return summary
+
+
+def _said(book: SignalBook, session_id: str) -> tuple[datetime, str] | None:
+    verdict = last_verdict(book.of(session_id))
+    return None if verdict is None else (verdict.at, verdict.kind)
 
 
 def _of_others(links: Mapping[str, Iterable[Candidate]], found: Analysed) -> set[str]:
@@ -160,10 +172,11 @@ def _settle(
     found: Analysed,
     book: SignalBook,
     gold: Gold,
+    ignore: AbstractSet[str],
 ) -> Outcome:
     history, session, repository = analysis.history, found.session, summary.repository
     links = [candidate for candidate in found.candidates if candidate.linked]
-    said = last_verdict(book.of(session.id))
+    said = None if "signal" in ignore else last_verdict(book.of(session.id))
     if said is not None and said.kind != "reject" and not links:
         gold = gold_of(said, found.replay, session.base_commit)
         gold.excluded = excluded_files(found.replay)
@@ -180,7 +193,9 @@ def _settle(
         whole=cut is None or (session.started_at is not None and session.started_at > cut),
     )
     pull_request = judge_pull_requests(session, book.pull_requests, git.remotes(), links, history)
-    if gold.undone and verdict.state is SessionState.REJECTED:  # a revert is later than the merge that it takes back
+    if "pull-request" in ignore:
+        pull_request = None
+    if gold.taken_back:  # a revert is later than the merge that it takes back
         pull_request = None
     verdict = weigh(verdict, said, pull_request)
     if verdict.state is SessionState.UNKNOWN:

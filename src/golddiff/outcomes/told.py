@@ -12,9 +12,9 @@ What was kept is the patch that came with the verdict, else the session's last s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from golddiff import patch
+from golddiff.outcomes.evidence import BranchMerged
 from golddiff.outcomes.gold import FileGold, Gold, applies
 from golddiff.outcomes.history import History
 from golddiff.outcomes.judge import Judgement
@@ -36,8 +36,6 @@ CLOSED = 0.8
 """Confidence that work was rejected whose pull request was closed: some are opened again under another number."""
 BY_BRANCH = 0.6
 """Confidence where only the branch leads from the session to the pull request."""
-_BEFORE_OPENING = timedelta(days=14)
-"""How long before its pull request a session on the branch may have begun."""
 _STATES = {"accept": SessionState.ACCEPTED, "reject": SessionState.REJECTED, "revise": SessionState.REVISED}
 _KEPT = (SessionState.ACCEPTED, SessionState.REVISED)
 
@@ -98,12 +96,7 @@ def judge_pull_requests(
     history: History,
 ) -> Judgement | None:
     """What pull requests say of a session; None where none speaks for it, or git already shows more."""
-    urls = {plain_url(url) for url in remotes}
-    ours = sorted(
-        (signal for signal in signals if signal.repository_url and plain_url(signal.repository_url) in urls),
-        key=lambda signal: signal.at,
-    )
-    latest = {signal.number: signal for signal in ours}  # a pull request that was opened again is not closed
+    latest = {signal.number: signal for signal in ours(signals, remotes)}  # one that was opened again is not closed
     accepted = any(link.on_default_branch for link in links)
     for signal in reversed(list(latest.values())):
         name = f"pull request {signal.number}"
@@ -133,11 +126,18 @@ def _holds(signal: Signal, links: Sequence[Candidate], history: History) -> bool
 
 def _of_branch(signal: Signal, session: Session[Clean]) -> bool:
     """Whether the session began on the pull request's branch, at a time that fits."""
-    if signal.branch is None or session.branch != signal.branch or session.started_at is None:
+    if signal.branch is None:
         return False
-    if signal.branch in ("main", "master", "trunk"):
-        return False
-    return (signal.opened_at or signal.at) - _BEFORE_OPENING <= session.started_at <= signal.at
+    return BranchMerged(signal.branch, signal.number, signal.opened_at or signal.at, signal.at).fits(session)
+
+
+def ours(signals: Sequence[Signal], remotes: Sequence[str]) -> list[Signal]:
+    """Signals of the repository's own pull requests, in order of time."""
+    urls = {plain_url(url) for url in remotes}
+    return sorted(
+        (signal for signal in signals if signal.repository_url and plain_url(signal.repository_url) in urls),
+        key=lambda signal: signal.at,
+    )
 
 
 def gold_of(verdict: Signal, replay: Replay, base: str | None) -> Gold:
