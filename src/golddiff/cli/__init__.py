@@ -27,6 +27,7 @@ COMMANDS = {
     "model": "golddiff.cli.model:command",
     "train": "golddiff.cli.train:command",
     "evaluate": "golddiff.cli.evaluate:command",
+    "tasks": "golddiff.cli.tasks:command",
     "compare": "golddiff.cli.compare:command",
     "serve": "golddiff.cli.serve:command",
     "gateway": "golddiff.cli.gateway:command",

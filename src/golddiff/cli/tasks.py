@@ -1,0 +1,200 @@
+"""`golddiff tasks`: repository tasks whose own tests decide, built from history and judged in the sandbox."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from golddiff.cli.app import console, emit_json, json_option, output
+from golddiff.errors import InputError
+
+if TYPE_CHECKING:
+    from golddiff.evaluate.predictions import Judged
+    from golddiff.scoring.grading import Grader
+
+_repository = click.option(
+    "--repo", type=click.Path(path_type=Path), default=Path(), show_default="here", help="The repository."
+)
+_packages = click.option(
+    "--packages",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of installed packages that the tests need, pytest among them; by default the repository's own "
+    ".venv or venv, else golddiff's.",
+)
+
+
+@click.group()
+def command() -> None:
+    """Tasks from a repository's history: what was asked, the accepted change, and the tests that decide."""
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  golddiff tasks build --repo . --output tasks.jsonl
+  golddiff tasks build --repo ~/src/click --packages ~/src/click/.venv/lib/python3.11/site-packages --output tasks.jsonl
+
+\b
+Rows have SWE-bench's form. Tests run in the sandbox only, without a network.
+"""
+)
+@_repository
+@_packages
+@click.option(
+    "--output", "target", type=click.Path(path_type=Path, dir_okay=False), required=True, help="JSONL file to write."
+)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Tasks wanted.")
+@click.option(
+    "--max-commits", type=click.IntRange(1), default=500, show_default=True, help="Newest commits that are looked at."
+)
+@json_option
+def build(repo: Path, packages: tuple[Path, ...], target: Path, limit: int, max_commits: int, as_json: bool) -> None:
+    """Build tasks from commits that change code and tests, keep those that the tests decide, and count the rest.
+
+    For each commit the tests run without and with its change: three times with it, and with planted tests that must
+    fail. Whatever is flaky, does not build here or decides nothing is left out with its reason.
+    """
+    from golddiff.evaluate.building import BuildConfig, build
+    from golddiff.evaluate.repository_tasks import write_tasks
+    from golddiff.git import GitRepository
+    from golddiff.store.repositories import describe_repository
+
+    if not target.parent.is_dir():  # before anything slow is done
+        raise InputError(f"the folder {target.parent} does not exist; make it first, or give another --output.")
+    with GitRepository.open(repo) as git, _bar("commits") as bar:
+        built = build(
+            git,
+            describe_repository(git).name,
+            _grader(),
+            packages or _own_packages(git.top),
+            BuildConfig(limit=limit, max_commits=max_commits),
+            progress=lambda looked_at, tasks: bar(looked_at, max_commits, f"{tasks} tasks"),
+        )
+    write_tasks(target, built.tasks)
+    if as_json:
+        emit_json(
+            {
+                "tasks": [task.instance_id for task in built.tasks],
+                "looked_at": built.looked_at,
+                "dropped": dict(built.dropped),
+                "unconfirmed": built.unconfirmed,
+                "output": str(target),
+            }
+        )
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_row(Text("tasks", style="bold"), str(len(built.tasks)))
+    for reason, count in built.dropped.most_common():
+        table.add_row(Text(reason), str(count))
+    output.print(Text(f"{built.looked_at} commits looked at", style="dim"))
+    output.print(table)
+    said = Counter(" ".join(reason.split())[:110] for reason in built.unconfirmed.values())
+    for reason, count in said.most_common(5):
+        output.print(Text(f"{count} × {reason}", style="dim"))
+    if built.tasks:
+        output.print(f"Judge changes: golddiff tasks grade --tasks {target} --repo {repo} --accepted", soft_wrap=True)
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  golddiff tasks grade --tasks tasks.jsonl --repo . --predictions answers.jsonl
+  golddiff tasks grade --tasks tasks.jsonl --repo . --accepted --json
+
+\b
+Predictions have SWE-bench's form: instance_id, model_patch, model_name_or_path.
+"""
+)
+@click.option("--tasks", "source", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The tasks.")
+@_repository
+@_packages
+@click.option("--predictions", type=click.Path(path_type=Path, dir_okay=False), help="Changes that models wrote.")
+@click.option("--accepted", is_flag=True, help="Judge the accepted changes: what fails is grading's own mistake.")
+@json_option
+def grade(
+    source: Path,
+    repo: Path,
+    packages: tuple[Path, ...],
+    predictions: Path | None,
+    accepted: bool,
+    as_json: bool,
+) -> None:
+    """Judge changes to a repository by the tasks' tests, so that bending the tests does not pay."""
+    from golddiff.evaluate.predictions import accepted_changes, judge, read_predictions
+    from golddiff.evaluate.repository_tasks import read_tasks
+    from golddiff.git import GitRepository
+
+    if (predictions is None) != accepted:
+        raise click.UsageError("give either --predictions FILE or --accepted.")
+    tasks = read_tasks(source)
+    answers = read_predictions(predictions) if predictions else accepted_changes(tasks)
+    with GitRepository.open(repo) as git, _bar("answers") as bar:
+        judged = judge(
+            tasks,
+            answers,
+            git,
+            _grader(),
+            packages or _own_packages(git.top),
+            progress=lambda done, total: bar(done, total, ""),
+        )
+    if as_json:
+        emit_json([msgspec.to_builtins(one) for one in judged])
+        return
+    output.print(_shares(judged))
+    for reason, count in Counter(" ".join(one.detail.split())[:110] for one in judged if not one.resolved).most_common(
+        8
+    ):
+        output.print(Text(f"{count} × {reason}", style="dim"))
+
+
+def _shares(judged: Sequence[Judged]) -> Table:
+    from golddiff.statistics.intervals import wilson
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("model", "resolved", "of", "share", "unscored"):
+        table.add_column(name, justify="left" if name == "model" else "right")
+    for model in dict.fromkeys(one.model for one in judged):
+        of_model = [one.resolved for one in judged if one.model == model]
+        scored = [resolved for resolved in of_model if resolved is not None]
+        share = str(wilson(sum(scored), len(scored))) if scored else "–"
+        table.add_row(Text(model), str(sum(scored)), str(len(scored)), share, str(len(of_model) - len(scored)))
+    return table
+
+
+def _grader() -> Grader:
+    from golddiff.sandbox.bubblewrap import open_sandbox
+    from golddiff.scoring.grading import Grader
+
+    return Grader(open_sandbox())
+
+
+def _own_packages(top: Path | None) -> tuple[Path, ...]:
+    """Return the packages of the repository's own environment where it has one with pytest in it."""
+    environments = (top / name for name in (".venv", "venv")) if top is not None else ()
+    found = (folder for one in environments for folder in sorted(one.glob("lib/python3.*/site-packages")))
+    return next(((folder.resolve(),) for folder in found if (folder / "pytest").is_dir()), ())
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console) as bars:
+        task = bars.add_task("", total=None)
+        yield lambda done, total, said: bars.update(task, completed=done, total=total, description=said)

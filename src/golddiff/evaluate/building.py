@@ -1,0 +1,225 @@
+"""Tasks out of a repository's history: commits that change code and tests, judged by running those tests.
+
+How it fits: `golddiff tasks build`. Newest commits first; whatever makes no task is left out, with a counted reason.
+For a commit that is left, the tree of its parent gets the commit's test files and the tests are run in the sandbox
+twice, without the commit's other changes and with them. Tests that pass only then decide the task. `Grader.confirm`
+has the last word: three runs that agree, and canaries that work.
+
+Not covered: languages other than Python; tests that need a network, a database or another Python.
+Method: SWE-bench (Jimenez et al. 2024, arXiv 2310.06770), section 2.1.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from golddiff import patch
+from golddiff.errors import InputError
+from golddiff.evaluate.repository_tasks import RepositoryTask, export_tree, suite_of
+from golddiff.git import CommitFacts, FileChange, GitRepository
+from golddiff.rights.redact import redact_text
+from golddiff.scoring import admissible
+from golddiff.scoring.executed import Unscored
+from golddiff.scoring.grading import Grader
+from golddiff.scoring.suite import is_test
+
+__all__ = ["BuildConfig", "Built", "build"]
+
+
+class BuildConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Which commits are looked at."""
+
+    limit: int = 50
+    """Tasks wanted."""
+    max_commits: int = 500
+    """Newest commits of the default branch that are looked at."""
+    max_source_files: int = 5
+    max_lines: int = 300
+    """Changed lines outside tests."""
+    shortest_subject: int = 15
+    """Characters; a shorter subject asks for nothing."""
+
+
+@dataclass
+class Built:
+    """What came of it."""
+
+    tasks: list[RepositoryTask] = field(default_factory=list)
+    looked_at: int = 0
+    """Commits."""
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Commits that make no task, by reason."""
+    unconfirmed: dict[str, str] = field(default_factory=dict)
+    """Commit → why its tests decide nothing, for those that were run."""
+
+
+@dataclass(frozen=True)
+class _Files:
+    """One commit's files after it; None: deleted."""
+
+    change: dict[str, str | None]
+    tests: dict[str, bytes | None]
+
+
+def build(
+    git: GitRepository,
+    name: str,
+    grader: Grader,
+    packages: tuple[Path, ...] = (),
+    config: BuildConfig | None = None,
+    progress: Callable[[int, int], None] = lambda looked_at, tasks: None,
+) -> Built:
+    """Build tasks from the default branch of `git`. `name` is the repository's, `packages` hold what its tests import.
+
+    Raises:
+        InputError: the repository has no commit.
+    """
+    config = config or BuildConfig()
+    branch = git.default_branch()
+    if branch is None:
+        raise InputError("the repository has no commit yet, so there is no change to learn a task from.")
+    built = Built()
+    shas = list(islice(git.graph([branch[1]]), config.max_commits))
+    facts = {commit.sha: commit for commit in git.commits(shas)}
+    for commit, changes in _changes(git, shas, facts, built, config):
+        progress(built.looked_at, len(built.tasks))
+        files = _files(git, commit, changes, config)
+        if isinstance(files, str):
+            built.dropped[files] += 1
+            continue
+        task = _task(git, name, grader, packages, commit, files)
+        if isinstance(task, RepositoryTask):
+            built.tasks.append(task)
+        else:
+            built.dropped["its tests decide nothing" if task.startswith("tests: ") else task] += 1
+            built.unconfirmed[commit.sha] = task.removeprefix("tests: ")
+        if len(built.tasks) >= config.limit:
+            break
+    progress(built.looked_at, len(built.tasks))
+    return built
+
+
+def _changes(
+    git: GitRepository, shas: list[str], facts: dict[str, CommitFacts], built: Built, config: BuildConfig
+) -> Iterator[tuple[CommitFacts, tuple[FileChange, ...]]]:
+    for sha in shas:
+        built.looked_at += 1
+        commit = facts[sha]
+        if len(commit.parents) != 1:
+            built.dropped["merge or first commit"] += 1
+        elif len(commit.subject) < config.shortest_subject:
+            built.dropped["subject asks for nothing"] += 1
+        else:
+            for _, changes in git.changes([sha]):
+                yield commit, changes
+
+
+def _files(
+    git: GitRepository, commit: CommitFacts, changes: tuple[FileChange, ...], config: BuildConfig
+) -> _Files | str:
+    """Return the files of a commit, or why it makes no task."""
+    tests = [change for change in changes if is_test(change.path)]
+    others = [change for change in changes if not is_test(change.path)]
+    if not any(change.path.endswith(".py") for change in tests):
+        return "changes no test"
+    if not any(change.path.endswith(".py") for change in others):
+        return "changes no code"
+    lines = sum(len(hunk.added) + len(hunk.removed) for change in others for hunk in change.hunks)
+    if len(others) > config.max_source_files or lines > config.max_lines:
+        return "too large for one task"
+    if any(not change.mode.startswith("100") and change.status != "D" for change in changes):
+        return "changes links or submodules"
+    change: dict[str, str | None] = {}
+    data: dict[str, bytes | None] = {}
+    for one in changes:
+        after = git.blob(one.new_blob) if one.status != "D" else None
+        if one.status != "D" and after is None:
+            return "a file of it is not in this clone"
+        if one.status == "R":
+            (data if one in tests else change)[one.old_path] = None
+        if one in tests:
+            data[one.path] = after
+        else:
+            try:
+                change[one.path] = None if after is None else after.decode("utf-8")
+            except UnicodeDecodeError:
+                return "changes a binary file"
+    reason = admissible.refusal(change, allowed=change)
+    return "its change would be refused" if reason else _Files(change, data)
+
+
+def _task(
+    git: GitRepository, name: str, grader: Grader, packages: tuple[Path, ...], commit: CommitFacts, files: _Files
+) -> RepositoryTask | str:
+    """Return the confirmed task of a commit, or why there is none; "tests: …" where its tests were run."""
+    parent = commit.parents[0]
+    modules = [path for path, data in files.tests.items() if data is not None and _holds_tests(path)]
+    if not modules:
+        return "changes no test"
+    patches = _patches(git, parent, files)
+    if patches is None:
+        return "a test file is binary"
+    task = RepositoryTask(
+        instance_id=f"{name.replace('/', '__')}-{commit.sha[:12]}",
+        repo=name,
+        base_commit=parent,
+        problem_statement=redact_text(commit.message.strip()),
+        patch=patches[0],
+        test_patch=patches[1],
+        fail_to_pass=tuple(f"{module}::*" for module in modules),
+        created_at=commit.authored_at.isoformat(),
+        commit=commit.sha,
+    )
+    if any(redact_text(text) != text for text in patches):
+        return "holds a secret"
+    with tempfile.TemporaryDirectory(prefix="golddiff-") as folder:
+        tree = Path(folder) / "tree"
+        export_tree(git, parent, tree)
+        suite = suite_of(task, tree, files.tests, packages, files.change)
+        before, after = grader.outcomes(suite, {}), grader.outcomes(suite, files.change)
+        if isinstance(after, Unscored):
+            return f"tests: {after.reason}"
+        passed = before if not isinstance(before, Unscored) else {}
+        good = [test for test, end in after.items() if end == "passed"]
+        task = msgspec.structs.replace(
+            task,
+            fail_to_pass=tuple(test for test in good if passed.get(test) != "passed"),
+            pass_to_pass=tuple(test for test in good if passed.get(test) == "passed"),
+        )
+        if not task.fail_to_pass:
+            return "tests: none of them fails before and passes after"
+        (confirmed,) = grader.confirm([(suite_of(task, tree, files.tests, packages, files.change), files.change)])
+    if isinstance(confirmed, Unscored):
+        return f"tests: {confirmed.reason}"
+    return msgspec.structs.replace(task, mutants=confirmed.mutants)
+
+
+def _patches(git: GitRepository, parent: str, files: _Files) -> tuple[str, str] | None:
+    """Return the accepted change and its tests as diffs to the parent; None where one is no text."""
+    base = git.tree(parent)
+    texts: list[str] = []
+    for group in (files.change, files.tests):
+        parts = []
+        for path, after in group.items():
+            before = git.blob(base[path]) if path in base else None
+            try:
+                old = None if before is None else before.decode("utf-8")
+                new = after.decode("utf-8") if isinstance(after, bytes) else after
+            except UnicodeDecodeError:
+                return None
+            parts.append(patch.render(path, old, new))
+        texts.append("".join(parts))
+    return texts[0], texts[1]
+
+
+def _holds_tests(path: str) -> bool:
+    """Whether pytest would look for tests in this file by its name."""
+    name = path.rsplit("/", 1)[-1]
+    return name.endswith("_test.py") or (name.startswith("test") and name.endswith(".py"))

@@ -1,0 +1,158 @@
+"""Judges changes that models wrote for repository tasks, by the tasks' own tests.
+
+How it fits: `golddiff tasks grade`. Reads predictions in SWE-bench's form, so whatever made them, made them for other
+harnesses too. A task without mutants (a row from elsewhere) is confirmed on its accepted change first; one that
+cannot be confirmed leaves its predictions unscored, as does any failure of our own machinery.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from golddiff.errors import InputError
+from golddiff.evaluate.repository_tasks import RepositoryTask, accepted_files, export_tree, objects, suite_of
+from golddiff.git import GitRepository
+from golddiff.rights.redact import redact_text
+from golddiff.scoring.executed import Kind, Unscored
+from golddiff.scoring.grading import Grader
+
+__all__ = ["Judged", "Prediction", "accepted_changes", "judge", "read_predictions"]
+
+NO_PATCH = "no patch in the answer"
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer, in SWE-bench's form."""
+
+    instance_id: str
+    model_patch: str | None
+    """A unified diff to the base commit; None or empty where the model gave none, which is a failure of the model."""
+    model_name_or_path: str = "model"
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer with its verdict."""
+
+    instance_id: str
+    model: str
+    resolved: bool | None
+    """None: unscored."""
+    verdict: str
+    """Kind of the verdict, or `unscored`."""
+    detail: str
+    """Why not, in words."""
+    tests: dict[str, str]
+    """How each test that decides ended."""
+    seconds: float
+
+
+def read_predictions(path: Path) -> list[Prediction]:
+    """Read one JSON object per line. Raises InputError with the line that cannot be read."""
+    found = []
+    for number, row in objects(path):
+        try:
+            found.append(msgspec.convert(row, Prediction))
+        except msgspec.ValidationError as error:
+            raise InputError(
+                f"{path}:{number}: expected instance_id, model_patch and model_name_or_path ({error})."
+            ) from error
+    if not found:
+        raise InputError(f"{path} holds no prediction.")
+    return found
+
+
+def accepted_changes(tasks: Sequence[RepositoryTask]) -> list[Prediction]:
+    """Return the accepted changes as predictions: whatever does not pass here is our grading's mistake."""
+    return [
+        Prediction(instance_id=task.instance_id, model_patch=task.patch, model_name_or_path="accepted")
+        for task in tasks
+    ]
+
+
+def judge(
+    tasks: Sequence[RepositoryTask],
+    predictions: Sequence[Prediction],
+    git: GitRepository,
+    grader: Grader,
+    packages: tuple[Path, ...] = (),
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Judged]:
+    """Judge all predictions, in order of the tasks.
+
+    Raises:
+        InputError: a prediction is for no task, or the repository lacks a base commit.
+    """
+    known = {task.instance_id for task in tasks}
+    strange = next((one.instance_id for one in predictions if one.instance_id not in known), None)
+    if strange is not None:
+        raise InputError(f"a prediction is for {strange!r}, which is no task of this file.")
+    by_task: dict[str, list[Prediction]] = {}
+    for one in predictions:
+        by_task.setdefault(one.instance_id, []).append(one)
+    found: list[Judged] = []
+    for task in tasks:
+        if task.instance_id in by_task:
+            found += _judge(task, by_task[task.instance_id], git, grader, packages)
+            progress(len(found), len(predictions))
+    return found
+
+
+def _judge(
+    task: RepositoryTask,
+    answers: Sequence[Prediction],
+    git: GitRepository,
+    grader: Grader,
+    packages: tuple[Path, ...],
+) -> list[Judged]:
+    change, tests = accepted_files(task, git)
+    with tempfile.TemporaryDirectory(prefix="golddiff-") as folder:
+        tree = Path(folder) / "tree"
+        export_tree(git, task.base_commit, tree)
+        suite = suite_of(task, tree, tests, packages, change)
+        if not task.mutants:
+            (confirmed,) = grader.confirm([(suite, change)])
+            if isinstance(confirmed, Unscored):
+                return [_unscored(task, one, f"the task: {confirmed.reason}") for one in answers]
+            suite = confirmed
+        written = [one for one in answers if (one.model_patch or "").strip()]
+        grades = dict(
+            zip(map(id, written), grader.grade([(suite, one.model_patch or "") for one in written]), strict=True)
+        )
+    judged = []
+    for one in answers:
+        grade = grades.get(id(one))
+        if grade is None:
+            kind, detail, ends, seconds = Kind.REFUSED.value, NO_PATCH, {}, 0.0
+        elif isinstance(grade, Unscored):
+            judged.append(_unscored(task, one, grade.reason))
+            continue
+        else:
+            kind, detail, ends, seconds = grade.kind.value, redact_text(grade.detail), grade.tests, grade.seconds
+        judged.append(
+            Judged(
+                instance_id=task.instance_id,
+                model=one.model_name_or_path,
+                resolved=kind == Kind.PASSED.value,
+                verdict=kind,
+                detail=detail,
+                tests=ends,
+                seconds=seconds,
+            )
+        )
+    return judged
+
+
+def _unscored(task: RepositoryTask, one: Prediction, reason: str) -> Judged:
+    return Judged(
+        instance_id=task.instance_id,
+        model=one.model_name_or_path,
+        resolved=None,
+        verdict="unscored",
+        detail=reason,
+        tests={},
+        seconds=0.0,
+    )
