@@ -9,6 +9,7 @@ The namespace lives as long as the descriptor of this process that names it; not
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -29,24 +30,16 @@ class Stage:
         if tool is None:
             raise SandboxError("nsenter is not installed; on Debian and Ubuntu: apt-get install util-linux")
         self._tool, self._uid = tool, uid
-        pipe = subprocess.PIPE
-        with subprocess.Popen(
-            [*enter, "/bin/cat"], stdin=pipe, stdout=pipe, stderr=pipe, cwd="/", env=OUTSIDE
-        ) as holder:
+        pipe, command = subprocess.PIPE, [*enter, "/bin/cat"]
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, cwd="/", env=OUTSIDE) as holder:
             assert holder.stdin is not None
             assert holder.stdout is not None
             assert holder.stderr is not None
-            try:
+            with contextlib.suppress(BrokenPipeError):  # it has ended: then there is no answer either
                 holder.stdin.write(b"\n")
-                holder.stdin.flush()
-                if holder.stdout.read(1) != b"\n":  # `cat` answers: the mounts stand
-                    raise SandboxError(
-                        f"cannot make its mounts: {holder.stderr.read().decode(errors='replace').strip()}"
-                    )
-                descriptor = os.open(f"/proc/{holder.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-            except BrokenPipeError:
-                said = holder.stderr.read().decode(errors="replace").strip()
-                raise SandboxError(f"cannot make its mounts: {said}") from None
+            if holder.stdout.read(1) != b"\n":  # `cat` answers once the mounts stand
+                raise SandboxError(f"cannot make its mounts: {holder.stderr.read().decode(errors='replace').strip()}")
+            descriptor = os.open(f"/proc/{holder.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         self._descriptor = descriptor
         weakref.finalize(self, os.close, descriptor)
 

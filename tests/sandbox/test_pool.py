@@ -1,0 +1,92 @@
+"""Batches are shared out so that no worker waits while there is work worth a server, and none meets another."""
+
+import threading
+import time
+
+import pytest
+
+from golddiff.errors import SandboxError
+from golddiff.sandbox.contract import Batch, Domain, Ending, Job, Result
+from golddiff.sandbox.pool import run_batches
+
+
+class Server:
+    """Answers with its batch's name and its own number; a job may say what goes wrong."""
+
+    started: list["Server"]
+    lock = threading.Lock()
+
+    def __init__(self, batch: Batch) -> None:
+        self.name = batch.domain.prepare
+        self.closed = 0
+        with self.lock:
+            self.started.append(self)
+        if self.name == "does not start":
+            raise SandboxError("no")
+
+    def ask(self, job: Job) -> Result | None:
+        if job.program == "dies" or (job.program == "dies once" and len(self.started) == 1):
+            return None
+        time.sleep(float(job.candidate or 0))
+        return Result(ending=Ending.OK, stdout=self.name.encode(), reason=str(id(self)))
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture(autouse=True)
+def _none_started() -> None:
+    Server.started = []
+
+
+def batch(name: str, count: int, seconds: float = 0.0, program: str = "") -> Batch:
+    return Batch(jobs=[Job(program, str(seconds))] * count, domain=Domain(prepare=name))
+
+
+def served(results: list[Result] | SandboxError) -> set[bytes]:
+    assert isinstance(results, list)
+    return {result.stdout for result in results}
+
+
+def test_every_batch_has_servers_of_its_own_and_results_in_order() -> None:
+    found = run_batches([batch("a", 3), batch("b", 1), batch("c", 2)], Server, 2)
+    assert [served(results) for results in found] == [{b"a"}, {b"b"}, {b"c"}]
+    assert [len(results) for results in found if isinstance(results, list)] == [3, 1, 2]
+    assert sorted(server.name for server in Server.started) == ["a", "b", "c"]
+    assert all(server.closed == 1 for server in Server.started)
+
+
+def test_long_jobs_of_one_batch_are_shared_out() -> None:
+    (results,) = run_batches([batch("a", 6, 0.02)], Server, 3)
+    assert isinstance(results, list)
+    assert len({result.reason for result in results}) == 3
+
+
+def test_a_few_short_jobs_are_not_worth_a_second_server() -> None:
+    def slow(batch: Batch) -> Server:
+        time.sleep(0.05)
+        return Server(batch)
+
+    run_batches([batch("a", 5)], slow, 4)
+    assert len(Server.started) == 1
+
+
+def test_a_server_that_dies_is_replaced_once_and_then_the_job_is_to_blame() -> None:
+    (once,) = run_batches([batch("a", 1, program="dies once")], Server, 1)
+    assert served(once) == {b"a"}
+    (twice,) = run_batches([Batch(jobs=[Job("dies", ""), Job("", "")], domain=Domain(prepare="b"))], Server, 1)
+    assert isinstance(twice, list)
+    assert [result.ending for result in twice] == [Ending.VIOLATION, Ending.OK]
+    assert all(server.closed == 1 for server in Server.started)
+
+
+def test_a_batch_that_cannot_be_served_fails_alone() -> None:
+    bad, good, empty = run_batches([batch("does not start", 2), batch("b", 2), batch("c", 0)], Server, 2)
+    assert isinstance(bad, SandboxError)
+    assert served(good) == {b"b"}
+    assert empty == []
+
+
+def test_nothing_to_do_is_no_work() -> None:
+    assert run_batches([], Server, 2) == []
+    assert Server.started == []
