@@ -6,12 +6,13 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from golddiff.cli import application
 from golddiff.cli.app import run
 from golddiff.store import Store
-from golddiff.types import AttemptFate, Clean, EventKind, Snapshot, Transcript
+from golddiff.types import AttemptFate, Clean, EventKind, Snapshot, Transcript, Usage
 from web.report_records import attempt, event, outcome, session
 
 
@@ -54,6 +55,16 @@ def test_json_holds_the_record_and_both_directions(workspace: Path, capfd: pytes
     assert (data["type"], data["record"]["source"]) == ("session", "claude-code")
     assert data["lineage"]["went_into_totals"] == {"attempt": 1, "outcome": 1}
     assert data["sections"]["Prompts"][0]["prompt"] == "Add [red]a flag"
+
+
+def test_tokens_that_nobody_counted_are_unknown_and_never_0(workspace: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with Store.open(workspace) as store:
+        store.put(msgspec.structs.replace(session(), usage=Usage()))
+    assert show(workspace, "ses_1") == 0
+    (line,) = (line for line in capfd.readouterr().out.splitlines() if line.startswith("usage"))
+    assert line.split() == ["usage", "unknown"]
+    assert show(workspace, "ses_1", "--json") == 0
+    assert json.loads(capfd.readouterr().out)["record"]["usage"] is None
 
 
 def test_without_an_id_it_lists_what_there_is(workspace: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -26,28 +26,36 @@ from golddiff.types import (
     Repository,
     Session,
     Snapshot,
+    Usage,
 )
-from golddiff.web import facts, words
+from golddiff.web import facts, story_text, words
 from golddiff.web.cards import Card, Section, card
 from golddiff.web.lineage import Lineage, Node, label, type_name, walk
+from golddiff.web.story import Story, tell
 
 _LISTED: tuple[type[Record], ...] = (Repository, Session, Attempt, Outcome, Example, Dataset, Checkpoint, EvaluationRun)
 _COUNTED: tuple[type[Record], ...] = (Event, Call, Snapshot, Attribution)
+_IN_STORY = ("Prompts", "What the agent did", "Attempts", "Outcome: ", "Commits")
+"""Beginnings of titles of a session's tables that its story tells; `--full` shows them."""
 _LATEST = 12
 _TEXT_LINES = 40
 
 
 @click.command("show")
 @click.argument("record_id", metavar="[ID]", required=False)
-@click.option("--full", is_flag=True, help=f"Show all of long texts, not their first {_TEXT_LINES} lines.")
+@click.option(
+    "--full", is_flag=True, help=f"Show all of long texts, not their first {_TEXT_LINES} lines, and all tables."
+)
 @workspace_option
 @json_option
 def command(record_id: str | None, full: bool, workspace: Workspace, as_json: bool) -> None:
     """Show a record of any kind and its lineage in both directions.
 
     ID is a session, attempt, commit, outcome, example, dataset, checkpoint or evaluation run; its first or last
-    characters are enough where only one record has them, and a session is found by the client's own id too. Without ID:
-    what this workspace holds.
+    characters are enough where only one record has them, and a session is found by the client's own id too. A session is
+    told as a story: what was asked, what each attempt did and what was kept of it, what was changed by hand, the
+    commits it ended in, how long its lines lived; --full adds the tables behind it. Without ID: what this workspace
+    holds.
 
     \b
     Examples:
@@ -62,15 +70,18 @@ def command(record_id: str | None, full: bool, workspace: Workspace, as_json: bo
         kind, full_id = store.resolve(record_id)
         record = store.get(kind, full_id)
         found, lineage = card(store, record), walk(store, full_id)
+        told = tell(store, record) if isinstance(record, Session) else None
     if as_json:
-        emit_json(_as_json(record, found, lineage))
+        emit_json(_as_json(record, found, lineage) | ({} if told is None else {"story": told}))
     else:
-        _print(found, lineage, full)
+        _print(found, lineage, full, told)
 
 
 def _as_json(record: Record, found: Card, lineage: Lineage) -> dict[str, Any]:
     body = msgspec.to_builtins(record)
     body.pop("record_hashes", None)
+    if isinstance(record, Session) and record.usage == Usage():
+        body["usage"] = None  # not known, which is not the same as none
     sections = {
         section.title: [dict(zip(section.columns, row, strict=True)) for row in section.rows]
         for section in found.sections
@@ -108,7 +119,7 @@ def _overview(store: Store, as_json: bool) -> None:
         output.print("Nothing is recorded here yet: golddiff import PATH…", style="dim")
 
 
-def _print(found: Card, lineage: Lineage, full: bool) -> None:
+def _print(found: Card, lineage: Lineage, full: bool, told: Story | None) -> None:
     output.print()
     output.print(Text(found.title, style="bold"))
     output.print(Text(f"{found.type} {found.id}", style="yellow"))
@@ -116,8 +127,11 @@ def _print(found: Card, lineage: Lineage, full: bool) -> None:
     for name, value in found.fields:
         grid.add_row(Text(name, style="dim"), Text(value))
     output.print(grid)
+    if told is not None:
+        story_text.show(told, output)
     for section in found.sections:
-        _section(section)
+        if told is None or full or not section.title.startswith(_IN_STORY):
+            _section(section)
     for name, text in found.texts:
         _long_text(name, text, full)
     _tree("Made from", lineage.made_from, lineage.made_from_totals)

@@ -24,9 +24,9 @@ from golddiff.types import (
     Outcome,
     Record,
     Session,
-    TestRun,
+    Usage,
 )
-from golddiff.web import words
+from golddiff.web import story, words
 from golddiff.web.facts import Lines, lines_of, shorten
 from golddiff.web.lineage import label, type_name
 
@@ -161,19 +161,12 @@ def _attempts(attempts: Iterable[Attempt]) -> Section:
             attempt.fate.value + ("" if attempt.distance is None else f", {100 * (1 - attempt.distance):.0f} % kept"),
             f"+{attempt.added_lines} −{attempt.removed_lines}",
             attempt.ended_by,
-            _tests(attempt.tests[-1]) if attempt.tests else "",
+            story.said(attempt.tests[-1]) if attempt.tests else "",
         )
         for attempt in attempts
     )
     columns = ("attempt", "events", "fate", "lines", "ended by", "last tests")
     return Section(title="Attempts", columns=columns, rows=rows)
-
-
-def _tests(run: TestRun) -> str:
-    counts = ((run.passed, "passed"), (run.failed, "failed"), (run.errors, "errors"))
-    said = ", ".join(f"{count} {name}" for count, name in counts if count)
-    verdict = {True: "green", False: "red", None: "unclear"}[run.success]
-    return f"{run.framework} {verdict}" + (f" ({said})" if said else "")
 
 
 def _outcome(outcome: Outcome) -> list[Section]:
@@ -239,6 +232,8 @@ def _said(value: Any) -> str | None:
         return f"{value:,}"
     if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
         return shorten(", ".join(value), LONG)
+    if value == Usage():  # nobody counted, as in a stream without `include_usage`: no call costs nothing
+        return "unknown"
     if isinstance(value, msgspec.Struct) and not isinstance(value, Record):
         pairs = ((name, _said(getattr(value, name))) for name in value.__struct_fields__)
         return ", ".join(f"{name.replace('_', ' ')} {said}" for name, said in pairs if said not in (None, "", "None"))
