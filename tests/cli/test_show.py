@@ -34,8 +34,15 @@ def test_a_session_is_found_by_the_beginning_of_its_id(workspace: Path, capfd: p
     assert show(workspace, "ses") == 0
     text = capfd.readouterr().out
     assert "Add [red]a flag" in text
-    assert "Outcome: revised, confidence 0.90" in text
+    assert "It ended revised (confidence 0.90)" in text
     assert "Went into" in text
+
+
+def test_full_adds_the_tables_behind_the_story(workspace: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert show(workspace, "ses") == 0
+    assert "Outcome: revised, confidence 0.90" not in capfd.readouterr().out
+    assert show(workspace, "ses", "--full") == 0
+    assert "Outcome: revised, confidence 0.90" in capfd.readouterr().out
 
 
 def test_long_patches_are_cut_unless_asked_for_and_cannot_move_the_cursor(
@@ -55,6 +62,8 @@ def test_json_holds_the_record_and_both_directions(workspace: Path, capfd: pytes
     assert (data["type"], data["record"]["source"]) == ("session", "claude-code")
     assert data["lineage"]["went_into_totals"] == {"attempt": 1, "outcome": 1}
     assert data["sections"]["Prompts"][0]["prompt"] == "Add [red]a flag"
+    assert data["story"]["chapters"][0]["asked"] == ["Add [red]a flag"]
+    assert (data["story"]["state"], data["story"]["chapters"][0]["fate"]) == ("revised", "kept")
 
 
 def test_tokens_that_nobody_counted_are_unknown_and_never_0(workspace: Path, capfd: pytest.CaptureFixture[str]) -> None:

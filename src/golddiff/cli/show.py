@@ -52,10 +52,10 @@ def command(record_id: str | None, full: bool, workspace: Workspace, as_json: bo
     """Show a record of any kind and its lineage in both directions.
 
     ID is a session, attempt, commit, outcome, example, dataset, checkpoint or evaluation run; its first or last
-    characters are enough where only one record has them, and a session is found by the client's own id too. A session is
-    told as a story: what was asked, what each attempt did and what was kept of it, what was changed by hand, the
-    commits it ended in, how long its lines lived; --full adds the tables behind it. Without ID: what this workspace
-    holds.
+    characters are enough where only one record has them, and a session is found by the client's own id too. A
+    session is told as a story: what was asked, what each attempt did and what was kept of it, what was changed by
+    hand, the commits it ended in, how long its lines lived; --full adds the tables behind it. Without ID: what this
+    workspace holds.
 
     \b
     Examples:

@@ -10,6 +10,8 @@ pagers, aliases, signature checkers, remote helpers. Nothing here ever starts on
 - external diff and textconv are off on the command line, the environment is rebuilt from nothing, system and user
   configuration are not read, and no transport is allowed, so a partial clone cannot fetch a missing object either.
 
+One module writes: `notes`, into the ref that a user named, by `fast-import`.
+
 How it fits: `outcomes` and `curate` read history through `GitRepository`; the repository is found by looking at
 files, so git's own ownership check and discovery never run. Objects that are absent (partial clones) are skipped
 and listed in `unreadable`, never fetched. Merge commits have no changes of their own here.

@@ -60,13 +60,14 @@ def median(found: Median | Refused) -> str:
     """Render the time by which half of the lines are gone."""
     if isinstance(found, Refused):
         return str(found)
-    low, high = (_days(value) for value in (found.low, found.high))
+    low, high = (days(value) for value in (found.low, found.high))
     if found.estimate is None:
         return "not reached: more than half were still there at the last look"
-    return f"{_days(found.estimate)} days [{low}–{high}]"
+    return f"{days(found.estimate)} days [{low}–{high}]"
 
 
-def _days(value: float | None) -> str:
+def days(value: float | None) -> str:
+    """Render a number of days; an ellipsis where the curve never gets there."""
     return "…" if value is None else f"{value:.0f}" if value >= 10 else f"{value:.1f}"
 
 
