@@ -11,7 +11,7 @@ import pytest
 
 from golddiff.record.gateway.keys import Admission
 from golddiff.record.gateway.refusal import Reason, Refusal
-from record.gateway.fakes import ScriptedServer, body_of, gateway, json_answer, request, run, sends
+from record.gateway.fakes import Gateway, ScriptedServer, body_of, gateway, json_answer, request, run, sends
 
 BODY = b'{"model":"m"}'
 LENGTH = b"Content-Length: %d\r\n" % len(BODY)
@@ -180,9 +180,10 @@ class _Guard:
     def __init__(self) -> None:
         self.settled: list[object] = []
         self.full = False
+        self.revoked = False
 
     def admit(self, headers: Iterable[tuple[bytes, bytes]]) -> Admission | Refusal:
-        if (b"x-api-key", b"good") in [(name.lower(), value) for name, value in headers]:
+        if not self.revoked and (b"x-api-key", b"good") in [(name.lower(), value) for name, value in headers]:
             return Admission("key_1")
         return Refusal(Reason.UNKNOWN_KEY, "unknown API key.")
 
@@ -206,6 +207,64 @@ def test_without_a_key_nothing_passes_whatever_is_asked() -> None:
             assert not gate.calls
             assert set(gate.watcher.refusals) == {(401, "unknown_key")}
             assert (await gate.ask(request(b"/healthz", method=b"GET", body=b""))).startswith(b"HTTP/1.1 200 ")
+
+    run(work())
+
+
+async def _on_one_connection(gate: Gateway, *requests: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(gate.host, gate.port)
+    for data in requests:
+        writer.write(data)
+        await writer.drain()
+        await asyncio.sleep(0.02)
+    writer.write_eof()
+    answers = await reader.read()
+    writer.close()
+    return answers
+
+
+def test_a_head_that_is_repeated_is_admitted_anew_each_time() -> None:
+    guard = _Guard()
+    asking = request(headers=b"x-api-key: good\r\n", close=False)
+
+    async def work() -> None:
+        async with ScriptedServer(sends(json_answer())) as upstream, gateway(upstream, gate=guard) as gate:
+            reader, writer = await asyncio.open_connection(gate.host, gate.port)
+            for _ in range(2):
+                writer.write(asking)
+                assert b"200 OK" in await reader.readuntil(b'{"ok":true}')
+            guard.revoked = True
+            writer.write(asking)
+            assert (await reader.read()).startswith(b"HTTP/1.1 401 ")
+            writer.close()
+            assert len(upstream.asked) == 2
+
+    run(work())
+
+
+def test_a_head_that_differs_from_the_one_before_is_read_for_itself() -> None:
+    async def work() -> None:
+        async with ScriptedServer(sends(json_answer())) as upstream, gateway(upstream) as gate:
+            await _on_one_connection(
+                gate,
+                request(headers=b"session_id: a\r\n", close=False),
+                request(headers=b"session_id: b\r\n", body=b'{"model":"longer"}', close=False),
+                request(headers=b"session_id: b\r\n", close=False),
+                request(b"/v1/responses?x=1", headers=b"session_id: b\r\n", close=False),
+                request(b"/v1/models", method=b"GET", headers=b"session_id: b\r\n", body=b"", close=False),
+            )
+            told = [
+                (asked.line, asked.header(b"session_id"), asked.header(b"content-length")) for asked in upstream.asked
+            ]
+            assert told == [
+                (b"POST /v1/chat/completions HTTP/1.1", b"a", b"27"),
+                (b"POST /v1/chat/completions HTTP/1.1", b"b", b"18"),
+                (b"POST /v1/chat/completions HTTP/1.1", b"b", b"27"),
+                (b"POST /v1/responses?x=1 HTTP/1.1", b"b", b"27"),
+                (b"GET /v1/models HTTP/1.1", b"b", None),
+            ]
+            assert [dict(call.request_headers)["session_id"] for call in gate.calls] == ["a", "b", "b", "b"]
+            assert [call.path for call in gate.calls][2:] == ["/v1/chat/completions", "/v1/responses?x=1"]
 
     run(work())
 
