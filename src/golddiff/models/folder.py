@@ -116,15 +116,34 @@ def hash_weights(folder: Path) -> str:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`: after a crash there is the old file or the new one, never half of it."""
+    """Replace `path` by `data`, durably: after a crash there is the old file or the new one, never half of it."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(handle, 0o644)  # mkstemp is private by default; models may be shared
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
+        put_in_place(Path(name), path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def put_in_place(made: Path, final: Path) -> None:
+    """Rename a file or folder to its final name once all of it is on the disk, and make the new name durable.
+
+    A name must never be durable before what it names: a power cut would leave a model that looks finished and is not.
+    Raises OSError, also where `final` is a folder that is not empty; `made` then stays.
+    """
+    inside = [made, *made.rglob("*")] if made.is_dir() else [made]
+    for path in reversed(inside):  # what a folder holds, then the folder
+        _sync(path)
+    os.replace(made, final)
+    _sync(final.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -16,7 +16,7 @@ import msgspec
 
 from golddiff import __version__
 from golddiff.errors import InputError, ModelError, RightsError, WorkspaceError
-from golddiff.models.folder import MANIFEST, Manifest, hash_weights, read_manifest, write_atomically
+from golddiff.models.folder import MANIFEST, Manifest, hash_weights, put_in_place, read_manifest, write_atomically
 from golddiff.models.load import save_weights
 from golddiff.models.renderer import Renderer, RendererSpec, choose_spec, load_renderer
 from golddiff.prompts import edit_messages, update_text
@@ -151,7 +151,7 @@ def _write(
     )
     write_atomically(made / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
     shutil.rmtree(final, ignore_errors=True)
-    made.rename(final)
+    put_in_place(made, final)
     tail = result.losses[-max(1, len(result.losses) // 10) :]
     checkpoint = Checkpoint(
         id=checkpoint_id,

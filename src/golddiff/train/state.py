@@ -7,12 +7,12 @@ over everything that shapes the result. A state with another key is not ours and
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golddiff.errors import WorkspaceError
+from golddiff.models.folder import put_in_place
 
 if TYPE_CHECKING:
     import torch
@@ -48,9 +48,7 @@ def save_state(
     partial = folder / f".{FILE_NAME}.partial"
     try:
         save_file(tensors, partial, metadata={"key": key, "progress": json.dumps(facts)})
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, folder / FILE_NAME)
+        put_in_place(partial, folder / FILE_NAME)
     except Exception as error:  # safetensors has its own exception for a full disk
         partial.unlink(missing_ok=True)
         raise WorkspaceError(f"cannot save the state of the training in {folder} ({error}): free space.") from error
