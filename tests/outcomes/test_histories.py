@@ -332,8 +332,8 @@ FOUND: dict[str, tuple[int, Names, str, SessionState, tuple[int, int, int]]] = {
 
 OPEN: dict[str, str] = {
     "work that was thrown away is not accepted because a later session wrote the same": "both wrote what is there",
-    "lines that were moved to another file after the commit are kept": "a common line that ends a moved block is dropped",
-    "lines that were moved to another file later on are not corrected": "a common line that ends a moved block is dropped",
+    "lines that were moved to another file after the commit are kept": "a common line that ends a block is dropped",
+    "lines that were moved to another file later on are not corrected": "a common line that ends a block is dropped",
 }
 """Those of `FOUND` that still differ, with the reason."""
 
