@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import IO
+from typing import IO, NamedTuple
 
 OBJECT_ID = re.compile(rb"[0-9a-f]{40,64}")
 """SHA-1 or SHA-256 in full."""
@@ -43,8 +43,7 @@ class CommitFacts:
         return tuple((match[1], match[2].strip()) for match in found if match)
 
 
-@dataclass(frozen=True, slots=True)
-class Hunk:
+class Hunk(NamedTuple):
     """Lines replaced in one place, without context. Starts count from 1, in the old and new file."""
 
     old_start: int
@@ -134,36 +133,38 @@ def parse_diff(stream: IO[bytes]) -> Iterator[tuple[str, tuple[FileChange, ...],
     by_path: dict[str, FileChange] = {}
     current: FileChange | None = None
     old_name = b""
+    hunk = _HUNK.match
     for line in stream:
-        line = line.removesuffix(b"\n")
-        if line.startswith(b"@@ "):
-            match = _HUNK.match(line)
+        first = line[:1]
+        if first == b"@":
+            match = hunk(line)
             if match is None or current is None:
                 continue
-            missing = int(match[2] or 1) + int(match[4] or 1)
-            bodies = list(islice(stream, missing))
-            notes = sum(body.startswith(b"\\") for body in bodies)  # "\ No newline at end of file" is no line
-            if notes:
-                bodies = [body for body in bodies if not body.startswith(b"\\")]
-                bodies += islice(stream, notes)
-            removed = [text_of(body[1:-1] if body.endswith(b"\n") else body[1:]) for body in bodies if body[:1] == b"-"]
-            added = [text_of(body[1:-1] if body.endswith(b"\n") else body[1:]) for body in bodies if body[:1] == b"+"]
-            current.hunks.append(Hunk(int(match[1]), int(match[3]), tuple(removed), tuple(added)))
-        elif line.startswith(b":"):
-            change = _parse_raw(line)
+            old_at, old, new_at, new = match.groups()
+            gone, came = int(old) if old else 1, int(new) if new else 1
+            bodies = list(islice(stream, gone + came))
+            if bodies[-1][:1] == b"\\" or (came and gone < len(bodies) and bodies[gone][:1] == b"\\"):
+                # "\ No newline at end of file" is no line
+                bodies = [body for body in bodies if body[:1] != b"\\"]
+                bodies += islice(stream, gone + came - len(bodies))
+            # Decoded in one piece: what is not UTF-8 never swallows a line end.
+            lines = tuple([body[1:] for body in b"".join(bodies).decode("utf-8", "replace").split("\n")])
+            current.hunks.append(Hunk(int(old_at), int(new_at), lines[:gone], lines[gone:-1]))
+        elif first == b":":
+            change = _parse_raw(line.removesuffix(b"\n"))
             files.append(change)
             by_path[change.path] = change
-        elif line.startswith(b"diff --git "):
+        elif first == b"d" and line.startswith(b"diff --git "):
             current = None
-        elif line.startswith(b"--- ") and current is None:
-            old_name = line[4:].removesuffix(b"\t")
-        elif line.startswith(b"+++ ") and current is None:
-            name = line[4:].removesuffix(b"\t")
+        elif first == b"-" and current is None and line.startswith(b"--- "):
+            old_name = line[4:].removesuffix(b"\n").removesuffix(b"\t")
+        elif first == b"+" and current is None and line.startswith(b"+++ "):
+            name = line[4:].removesuffix(b"\n").removesuffix(b"\t")
             name = old_name if name == b"/dev/null" else name
             current = by_path.get(path_text(name)[2:])
-        elif OBJECT_ID.fullmatch(line):
+        elif OBJECT_ID.fullmatch(line, 0, len(line) - 1):
             if sha is not None:
                 yield sha, tuple(files), True
-            sha, files, by_path, current = text_of(line), [], {}, None
+            sha, files, by_path, current = text_of(line.removesuffix(b"\n")), [], {}, None
     if sha is not None:
         yield sha, tuple(files), False

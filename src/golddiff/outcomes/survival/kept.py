@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zlib
 from array import array
 from hashlib import blake2b
 from pathlib import Path
@@ -28,6 +29,7 @@ from golddiff.rights.redact import redact_text
 
 _VERSION = 1
 _DIGEST_BYTES = 16
+_CHECK_BYTES = 4
 
 
 class Hashed(bytes):
@@ -155,7 +157,7 @@ def _save(done: Followed, file: Path, mode: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=file.parent)
     with os.fdopen(handle, "wb") as out:
-        out.write(blake2b(data, digest_size=_DIGEST_BYTES).digest() + data)
+        out.write(zlib.crc32(data).to_bytes(_CHECK_BYTES, "big") + data)
     os.replace(name, file)
 
 
@@ -165,8 +167,8 @@ def _load(file: Path, mode: str) -> Followed | None:
         data = file.read_bytes()
     except OSError:
         return None
-    body = memoryview(data)[_DIGEST_BYTES:]
-    if blake2b(body, digest_size=_DIGEST_BYTES).digest() != data[:_DIGEST_BYTES]:
+    body = memoryview(data)[_CHECK_BYTES:]
+    if zlib.crc32(body) != int.from_bytes(data[:_CHECK_BYTES], "big"):
         return None
     try:
         kept = msgspec.msgpack.decode(body, type=_Kept)
