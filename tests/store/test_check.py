@@ -82,3 +82,21 @@ def test_a_call_whose_body_is_kept_as_a_blob_is_no_damage(store: Store) -> None:
     store.put(call)
     assert int(store.database.execute("SELECT count(*) FROM blobs")[0][0]) == 6
     assert check(store).problems == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite + folder", "sqlite + memory"])
+def test_objects_that_no_record_names_are_counted(kind: str, new_place: Callable[[str], Location]) -> None:
+    place = new_place(kind)
+    with Store.open(place) as store:
+        assert check(store).notes == []
+        fill(store)
+        report = check(store)
+        assert (report.problems, report.notes) == ([], [])
+        assert report.checked["objects"] == 6  # five texts and the weights of a checkpoint
+        assert store.keeper.shelf is not None
+        store.keeper.shelf.write("blobs/00/0011", b"cut off")
+        store.keeper.shelf.write("files/checkpoints/c11/deep/weights", b"cut off")
+        report = check(store)
+    assert report.problems == []
+    (note,) = report.notes
+    assert note.startswith("2 of 8 objects at ")

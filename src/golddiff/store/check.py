@@ -2,7 +2,8 @@
 
 Found here: a damaged database page, a body that cannot be decoded, a searchable column that is not what the body says,
 a text that is missing or is not what its address says, an event without its session, a link of a record that is not
-there. Noted, and no damage: links to records that were removed, files that are not on this machine.
+there. Noted, and no damage: links to records that were removed, files that are not on this machine, objects that no
+record names.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ import zstandard
 from golddiff.errors import WorkspaceError
 from golddiff.store import codec
 from golddiff.store.backends.contract import Row
+from golddiff.store.blobs import object_name
 from golddiff.store.schema import TABLES, Table, searchable, session_keys
+from golddiff.store.shelf import Shelf
 from golddiff.store.store import Store
+from golddiff.types import Record
 
 _BATCH = 128
 _SHOWN = 100
@@ -66,6 +70,7 @@ def check(store: Store, progress: Progress = lambda what, done, total: None) -> 
     _check_texts(store, report, progress)
     _check_links(store, report)
     _check_keys(store, report)
+    _note_objects(store, report)
     return report
 
 
@@ -130,6 +135,37 @@ def _check_keys(store: Store, report: Report) -> None:
     report.problems += [
         Problem("session_keys", one, "it is found by what it is not") for _, one in sorted(kept - meant)
     ]
+
+
+def _note_objects(store: Store, report: Report) -> None:
+    """Count the objects that no record names: left by a write that was cut off, or another workspace's."""
+    if (shelf := store.keeper.shelf) is None:
+        return
+    objects = [key for prefix in ("blobs", "files") for key in _keys(shelf, prefix)]
+    named = {object_name(row[0]) for row in store.database.execute("SELECT hash FROM blobs WHERE length(data) = 0")}
+    folders: set[str] = set()
+    for kind, table in TABLES.items():
+        if table.files is not None:
+            records: Iterator[Record] = store.find(kind)
+            folders.update(f"files/{getattr(record, table.files)}" for record in records)
+    left = [
+        key
+        for key in objects
+        if key not in named and not any(key == one or key.startswith(f"{one}/") for one in folders)
+    ]
+    report.checked["objects"] = len(objects)
+    if left:
+        report.notes.append(
+            f"{len(left)} of {len(objects)} objects at {shelf.name} are named by no record here, {left[0]} the first: "
+            "a write that was cut off leaves some (docs/store.md says when they may be deleted)"
+        )
+
+
+def _keys(shelf: Shelf, prefix: str) -> list[str]:
+    try:
+        return list(shelf.keys(prefix))
+    except FileNotFoundError:
+        return []
 
 
 def _check_links(store: Store, report: Report) -> None:
