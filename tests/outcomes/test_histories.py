@@ -264,7 +264,6 @@ def test_a_session_that_wrote_over_lines_is_named_at_their_end(solve: Solve, num
                     assert by.name in {ids[session] for session in group.ended_by_sessions}, line.text
 
 
-@pytest.mark.xfail(strict=True, reason="lines that two sessions wrote alike are counted for both")
 @histories()
 def test_no_line_of_a_commit_is_counted_for_two_sessions(solve: Solve, number: int, names: Names) -> None:
     history, judged = solve(number, names)

@@ -8,14 +8,15 @@ A line on a branch that was rewritten before the merge is counted as ended by th
 another commit brought them back (`later`), their life goes on in the ones that came back. The sessions behind an end
 are those linked to the ending commit, or to a commit that it merged, that changed this file there.
 
-Left out, with a count: lines that the commit only moved or re-formatted (move-aware mode: they have an earlier origin).
+Left out, with a count: lines that the commit only moved or re-formatted (move-aware mode: they have an earlier origin),
+and lines that another session wrote as well and that are rather its own (`owners`): no line has two.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from golddiff import patch
 from golddiff.git import FileChange, GitRepository
@@ -27,11 +28,13 @@ from golddiff.outcomes.replay import Replay
 from golddiff.outcomes.survival.forward import Followed
 from golddiff.outcomes.survival.ledger import NEVER
 from golddiff.outcomes.survival.lives import moment
+from golddiff.outcomes.survival.owners import owners
 from golddiff.rights.redact import redact_text
 from golddiff.types import LineFate, LivedLines, Outcome, SessionState, Survival, derive_id
 
 METHOD = "golddiff-lines/1"
 NOT_NEW = "not new in its commit: moved, re-formatted or copied"
+_ANOTHERS = "another session wrote the same, nearer to it or later"
 _NO_MORE_LINES = "its commit is not in the history of the branch"
 
 
@@ -80,13 +83,18 @@ def survivals(
     born = _Births(followed)
     enders = _enders(history, followed, outcomes)
     observed = max(followed.commits[index].committed_at for index in followed.mainline)
-    for one in sessions:
-        if not has_accepted(one):
-            continue
-        left_out: Counter[str] = Counter()
+    accepted = {one.outcome.session_id: one for one in sessions if has_accepted(one)}
+    left_out: dict[str, Counter[str]] = {name: Counter() for name in accepted}
+    claimed: dict[str, dict[str, list[_Line]]] = defaultdict(dict)
+    for name, one in accepted.items():
+        for link in one.gold.commits:
+            claimed[link.sha][name] = list(_accepted_lines(git, one, link.sha, born, left_out[name]))
+    for claims in claimed.values():
+        _one_owner(claims, accepted, left_out)
+    for name, one in accepted.items():
         groups: list[LivedLines] = []
         for link in one.gold.commits:
-            lines = list(_accepted_lines(git, one, link.sha, born, left_out))
+            lines = claimed[link.sha][name]
             groups += _groups(one, link.sha, lines, followed, born, enders, _restored(git, one, link.sha, born))
         yield Survival(
             id=derive_id("sur", one.outcome.id),
@@ -97,9 +105,29 @@ def survivals(
             tip=followed.commits[-1].sha,
             observed_until=moment(observed),
             groups=tuple(sorted(groups, key=lambda group: (group.path, group.first_line, group.accepted_at))),
-            left_out=dict(left_out),
+            left_out=dict(left_out[name]),
             method=f"{METHOD} {mode}",
         )
+
+
+def _one_owner(
+    claims: dict[str, list[_Line]], accepted: Mapping[str, Accepted], left_out: Mapping[str, Counter[str]]
+) -> None:
+    """Take lines of one commit that several sessions claim from all but one of them."""
+    wrote_at = {
+        name: max((write.author.at for write in accepted[name].replay.writes if write.author.at), default=None)
+        for name in claims
+    }
+    for path in {line.path for lines in claims.values() for line in lines}:
+        places = {name: {line.at for line in lines if line.path == path} for name, lines in claims.items()}
+        for at, owner in owners(places, wrote_at).items():
+            for name, lines in claims.items():
+                index = next((i for i, line in enumerate(lines) if (line.path, line.at) == (path, at)), None)
+                if name != owner and index is not None:
+                    del lines[index]
+                    left_out[name][_ANOTHERS] += 1
+                    if index < len(lines):
+                        lines[index] = replace(lines[index], joined=False)
 
 
 class _Births:
