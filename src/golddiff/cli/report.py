@@ -28,7 +28,7 @@ from golddiff.record.signals.inbox import Inbox
 from golddiff.store import Store
 from golddiff.store.repositories import describe_repository
 from golddiff.types import Repository, Session
-from golddiff.web import costs, facts, lives, page, terminal, words
+from golddiff.web import costs, facts, lives, minutes, page, terminal, words
 from golddiff.web.compare import compare
 from golddiff.web.summary import Report, summarise
 
@@ -87,10 +87,10 @@ def command(
         known = [repository] if repository else list(store.find(Repository))
         name = known[0].name if len(known) == 1 else str(workspace)
         read = facts.read(store, [repository.id] if repository else None)
-        watched = lives.read(store, read)
+        watched, glances = lives.read(store, read), minutes.read(store, read)
         folder = workspace if isinstance(workspace, Path) else workspace.folder
         spent = costs.read(store, read, prices.load(folder / GATEWAY))
-    report = summarise(name, read, now=datetime.now(UTC), watched=watched, costs=spent)
+    report = summarise(name, read, now=datetime.now(UTC), watched=watched, costs=spent, glances=glances)
     if what is not None:
         report = msgspec.structs.replace(report, comparison=compare(what, read, watched, spent))
     target = html or (None if as_json else workspace / PAGE)

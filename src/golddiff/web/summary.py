@@ -21,6 +21,7 @@ from golddiff.web.compare import Comparison
 from golddiff.web.costs import ACCEPTED, Cost, Costs, summarise_costs
 from golddiff.web.facts import NOT_LINKED, Lines, SessionFacts, attempt_totals
 from golddiff.web.lives import Watched
+from golddiff.web.minutes import Glance, TenMinutes, summarise_minutes
 from golddiff.web.survival import Lives, summarise_lives
 
 UNKNOWN = SessionState.UNKNOWN.value
@@ -97,6 +98,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the sessions of known outcome that were accepted, revised or not."""
     lives: Lives | None = None
     """How long accepted lines lived; None where none was followed."""
+    ten_minutes: TenMinutes | None = None
+    """Lines still there ten minutes after the agent handed back; None where nobody watched."""
     costs: Costs | None = None
     """What it cost; None where nobody asked for it."""
     comparison: Comparison | None = None
@@ -131,10 +134,12 @@ def summarise(
     now: datetime,
     watched: Watched | None = None,
     costs: Mapping[str, Cost] | None = None,
+    glances: Mapping[str, Glance] | None = None,
 ) -> Report:
     """Build the report of `facts`; `now` is the time written on it. The same facts give the same numbers.
 
-    `watched` holds the rows of their accepted lines (`lives.read`), `costs` what each session cost (`costs.read`).
+    `watched` holds the rows of their accepted lines (`lives.read`), `costs` what each session cost (`costs.read`),
+    `glances` what snapshots show of the minutes after it (`minutes.read`).
     """
     clusters = list(dict.fromkeys(fact.cluster for fact in facts))
     measure = _Measure(clusters, facts)
@@ -179,6 +184,7 @@ def summarise(
             lambda fact: int(fact.state in ACCEPTED), lambda fact: int(fact.state not in (UNKNOWN, NOT_LINKED))
         ),
         lives=None if watched is None else summarise_lives(watched, facts),
+        ten_minutes=summarise_minutes(glances or {}, facts),
         costs=None if costs is None else summarise_costs(facts, costs, watched or Watched()),
     )
 

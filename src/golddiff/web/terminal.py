@@ -40,6 +40,9 @@ def show(report: Report, console: Console) -> None:
         if len(breakdown.groups) > 1:
             console.print()
             console.print(_breakdown(breakdown, console.width))
+    if report.ten_minutes is not None:
+        console.print()
+        console.print(Text(words.ten_minutes(report.ten_minutes)))
     if report.lives is not None:
         terminal_lives.show(report.lives, console)
     if report.costs is not None:

@@ -8,6 +8,7 @@ from golddiff.statistics.survival_hazards import HazardRatio
 from golddiff.web import facts
 from golddiff.web.compare import Contrast
 from golddiff.web.costs import Costs
+from golddiff.web.minutes import TenMinutes
 from golddiff.web.summary import Group, Report
 
 NOTE = (
@@ -69,6 +70,14 @@ def median(found: Median | Refused) -> str:
 def days(value: float | None) -> str:
     """Render a number of days; an ellipsis where the curve never gets there."""
     return "…" if value is None else f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def ten_minutes(found: TenMinutes) -> str:
+    """Say how much was still there ten minutes after the agent handed back, and how often somebody watched."""
+    return (
+        f"Ten minutes after the agent handed back: {found.still} of its lines still there "
+        f"({counted(found.lines, 'line')} of {counted(found.sessions, 'session')} that golddiff watch looked at)"
+    )
 
 
 def measured(contrast: Contrast, value: Measured | None) -> str:
