@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -63,6 +64,12 @@ def test_a_mistyped_command_or_a_wrong_folder_leaves_the_folder_as_it_was(
     assert list(Path.cwd().iterdir()) == []
     assert code != 0 or command in ("hooks status", "keys list")
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("path", "command"), LEAVES, ids=[" ".join(path) for path, _ in LEAVES])
+def test_no_command_takes_a_workspace_for_a_folder_alone(path: tuple[str, ...], command: click.Command) -> None:
+    assert command.callback is not None
+    assert inspect.get_annotations(command.callback).get("workspace", "Workspace") == "Workspace"
 
 
 def test_every_exit_code_is_in_the_documentation() -> None:

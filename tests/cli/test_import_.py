@@ -109,3 +109,11 @@ def test_the_spool_of_a_gateway_is_taken_in(folder: Path, capsys: pytest.Capture
     captured = capsys.readouterr()
     assert "events written" in captured.out
     assert "none waits in the spool" in captured.err
+
+
+def test_a_workspace_whose_texts_are_elsewhere_takes_sessions_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GOLDDIFF_BLOBS", str(folder / "shelf"))
+    assert run(application, ["import", "sessions", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sessions"]["new"] == 1
