@@ -215,3 +215,19 @@ def test_what_comes_back_is_believed_only_in_its_right_shape(suite: Suite) -> No
     grades = fake.grade([(suite, GOLD)] * 4)
     assert {grade.kind for grade in grades if isinstance(grade, Grade)} == {Kind.NOT_JSON}
     assert fake.describe() == "pytest with canaries in fake"
+
+
+def test_later_commits_cannot_be_found_from_inside(grader: Grader, suite: Suite, tmp_path: Path) -> None:
+    """The accepted change lies right beside the tree; code that looks for it finds nothing."""
+    build(tmp_path / "tree", BASE)
+    build(tmp_path / "later", GOLD | {"objects/pack": "sum(prices)"})
+    looks = (
+        "import os\nfound = ''\nfor top, _, names in os.walk('/'):\n    for name in names:\n"
+        "        if top.startswith(('/proc', '/dev', '/usr', '/python', '/site')): continue\n"
+        "        try: text = open(os.path.join(top, name)).read()\n        except (OSError, ValueError): continue\n"
+        "        if 'return ' + 'sum(prices)' in text: found = text\n"
+        "exec(found or 'def total(prices): return 0')\n"
+    )
+    (grade,) = grader.grade([(msgspec.structs.replace(suite, tree=tmp_path / "tree"), {PRICE: looks + LABEL})])
+    assert isinstance(grade, Grade)
+    assert grade.kind is Kind.FAILED
