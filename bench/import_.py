@@ -20,6 +20,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -48,6 +49,9 @@ _COMPARED = {
     "file": "reader, from the file, as it is used",
     "chosen": "choice of the importer, then the reader",
 }
+_PARENT = re.compile(rb'"parentUuid":(?:null|"[^"]*")')
+_ID_CHARS = 16
+"""A shorter id may be a word."""
 _BEGIN, _END = "<!-- bench/import begin -->", "<!-- bench/import end -->"
 
 
@@ -148,18 +152,40 @@ def stages(paths: list[Path]) -> dict[str, float]:
 
 
 def write_big(paths: list[Path], target: Path, gigabytes: float) -> None:
-    """Repeat the records of `paths` up to a size, with ids of their own in every repetition.
+    """Repeat the records of `paths` up to a size, as one session in which each follows from the one before.
 
-    The last eight characters of every record's id change; calls and messages keep theirs, as copies do.
+    The last eight characters of every id of a record, a message or a call are its repetition's, so that no event is
+    like another and nothing is a dead branch.
     """
-    ids = {line.uuid.encode() for path in paths for line in lines_of(path) if line.uuid}
-    whole = b"".join(text + b"\n" for path in paths for text in path.read_bytes().splitlines() if text.strip())
-    parts = b'"'.join(part[:-8] + b"\0" if part in ids else part for part in whole.split(b'"')).split(b"\0")
+    ids: set[bytes] = set()
+    seen: set[str] = set()
+    texts = []
+    parent = "none"
+    for text in (text for path in paths for text in path.read_bytes().splitlines() if text.strip()):
+        line = LINE.decode(text)
+        if line.uuid in seen:
+            continue
+        ids.update(name.encode() for name in ids_of(line))
+        if line.uuid is not None:
+            seen.add(line.uuid)
+            text = _PARENT.sub(f'"parentUuid":"{parent}"'.encode(), text, count=1)
+            parent = line.uuid
+        texts.append(text + b"\n")
+    parts = b'"'.join(part[:-8] + b"\0" if part in ids else part for part in b"".join(texts).split(b'"')).split(b"\0")
     written, turn = 0, 0
     with target.open("wb") as stream:
         while written < gigabytes * 1e9:
             written += stream.write(f"{turn:08x}".encode().join(parts))
             turn += 1
+
+
+def ids_of(line: Line) -> Iterator[str]:
+    """Ids of a record, of its message, and of the calls in it."""
+    message = line.message if isinstance(line.message, Message) else None
+    blocks = message.content if message is not None and isinstance(message.content, list) else ()
+    names = [line.uuid, message.id if message is not None else None]
+    names += [name for block in blocks for name in (block.id, block.tool_use_id)]
+    yield from (name for name in names if name and len(name) > _ID_CHARS)
 
 
 def peak(path: Path, how: str) -> dict[str, float]:

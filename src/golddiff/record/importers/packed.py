@@ -93,7 +93,9 @@ class Packed(Generic[ItemT]):
             chunk = self._chunks[oldest]
             if not isinstance(chunk, bytes):
                 try:
-                    self._chunks[oldest] = compress(self._encoder.encode(chunk))
+                    # Copied: the compressor shrinks a block of the size that it might have needed, and no such block
+                    # fits into the hole behind it again.
+                    self._chunks[oldest] = memoryview(compress(self._encoder.encode(chunk))).tobytes()
                 except UnicodeEncodeError:  # half of a surrogate pair, which no encoding holds: it stays open
                     continue
 

@@ -109,7 +109,8 @@ class _Reader:
         self._lines = _entries()
         self._agents: list[Packed[_Entry]] = []
         """Records of sub-agents that have files of their own."""
-        self._seen: set[str] = set()
+        self._seen: dict[str, str] = {}
+        """Ids of records, each as itself: the tree is made of these very strings, or it would hold each three times."""
         self._structured: set[str] = set()
         """Calls of tools whose `toolUseResult` says more than their result's text."""
         self._header: dict[str, str] = {}
@@ -134,7 +135,7 @@ class _Reader:
                 if line.uuid in self._seen:
                     self.skipped["repeated record"] += 1
                     continue
-                self._seen.add(line.uuid)
+                self._seen[line.uuid] = line.uuid
             if agent is not None:
                 line.isSidechain, line.agentId = True, line.agentId or agent
             entries.append((line, self._message(line)))
@@ -276,7 +277,9 @@ class _Reader:
         speaks = line.type in _SPOKEN and message is not None and (self._own_file or not line.isSidechain)
         calls, answers = _calls_and_answers(message) if speaks else ((), ())
         message_id = message.id if message is not None and speaks else None
-        return Node(line.uuid, line.parentUuid or line.logicalParentUuid, speaks, message_id, calls, answers)
+        uuid, parent = line.uuid or "", line.parentUuid or line.logicalParentUuid or ""
+        known = self._seen
+        return Node(known.get(uuid), known.get(parent, parent) or None, speaks, message_id, calls, answers)
 
 
 def _own(raw: msgspec.Raw) -> msgspec.Raw:
