@@ -68,8 +68,13 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Memory for calls that are not written yet, per worker, MiB; what does not fit is dropped and counted."""
     max_body_mb: int = 32
     """Largest request that is taken, MiB; also the most of one answer that is kept."""
+    body_memory_mb: int = 512
+    """Most of all requests that are under way at one time, per worker, MiB; beyond it callers get 503."""
     max_connections: int = 10_000
     """Client connections per worker; beyond them callers get 503."""
+    connections_per_address: int = 0
+    """Client connections per worker from one address; beyond them callers get 503. 0: as many as there are. Behind a
+    reverse proxy every caller has the proxy's address."""
     attempts: int = 3
     """Tries per request over all upstreams that fit, where nothing can have been billed; 1: never again."""
     connect_timeout_sec: float = 10.0
@@ -121,6 +126,11 @@ def check(settings: GatewaySettings) -> None:
         value = getattr(settings, name)
         if not low <= value <= high:
             raise ConfigError(f"golddiff.toml, [gateway]: {name} is {value}; allowed: {low} to {high}.")
+    if settings.body_memory_mb < settings.max_body_mb:
+        raise ConfigError(
+            f"golddiff.toml, [gateway]: body_memory_mb is {settings.body_memory_mb}, so no request of max_body_mb "
+            f"({settings.max_body_mb}) could ever be taken; give at least as much."
+        )
     if settings.auth == "none" and not _loopback(settings.host):
         raise ConfigError(
             f'[gateway]: auth = "none" with host {settings.host} would let everyone on the network spend your '
@@ -140,7 +150,9 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("deadline_ms", 0, 10_000),
     ("ring_mb", 1, 65_536),
     ("max_body_mb", 1, 1024),
+    ("body_memory_mb", 1, 1_048_576),
     ("max_connections", 1, 1_000_000),
+    ("connections_per_address", 0, 1_000_000),
     ("attempts", 1, 10),
     ("connect_timeout_sec", 0.01, 600),
     ("read_timeout_sec", 0.1, 86_400),

@@ -54,6 +54,8 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._deaf = False
         self._since = 0.0
         self._paused_since = 0.0
+        self._held_bytes = 0
+        self._address = ""
 
     # ---- the transport's side
 
@@ -64,7 +66,12 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.service.connections.add(self)
         self.service.watcher.connections(1)
         if len(self.service.connections) > self.service.settings.max_connections:
-            self._say_no(Rejected(503, "connections", "this gateway serves as many connections as it may; try again."))
+            self._say_no(_TOO_MANY_CONNECTIONS)
+        elif most := self.service.settings.connections_per_address:
+            self._address = str((transport.get_extra_info("peername") or ("",))[0])
+            self.service.addresses[self._address] += 1
+            if self.service.addresses[self._address] > most:
+                self._say_no(_TOO_MANY_CONNECTIONS)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return _BUFFER
@@ -105,11 +112,16 @@ class ClientConnection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.service.connections.discard(self)
         self.service.watcher.connections(-1)
+        if self._address:
+            self.service.addresses[self._address] -= 1
+            if not self.service.addresses[self._address]:
+                del self.service.addresses[self._address]
         self._gone()
 
     def _gone(self) -> None:
         self._deaf = True
         self._waiting.clear()
+        self._let_go(self._held_bytes)
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.client_gone()
@@ -166,6 +178,11 @@ class ClientConnection(asyncio.BufferedProtocol):
         request.received += len(body)
         if request.received > self.service.most_body:
             self._stop(self._too_large())
+        self._held_bytes += len(body)
+        service = self.service
+        service.held_bytes += len(body)
+        if service.held_bytes > service.most_held:
+            self._stop(_TOO_MUCH)
         request.chunks.append(body)
 
     def on_message_complete(self) -> None:
@@ -214,8 +231,12 @@ class ClientConnection(asyncio.BufferedProtocol):
         request.admission = admission
         if head.rejection is not None:
             return head.rejection
-        if request.length and int(request.length) > service.most_body:
-            return self._too_large()
+        if request.length:
+            length = int(request.length)
+            if length > service.most_body:
+                return self._too_large()
+            if service.held_bytes + length > service.most_held:
+                return _TOO_MUCH
         if head.expects and self.exchange is None and not self._waiting:
             self.transport.write(_CONTINUE)
         return None
@@ -244,13 +265,20 @@ class ClientConnection(asyncio.BufferedProtocol):
     def _hang_up(self) -> None:
         """Close after the last bytes; what the client still sends is thrown away, or it would lose the answer."""
         self._deaf = True
+        self._let_go(self._held_bytes)
         if self.transport.is_closing():
             return
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.service.loop.call_later(_LINGER_SEC, self.transport.close)
 
+    def _let_go(self, size: int) -> None:
+        """Say that bodies of this size are needed no more."""
+        self._held_bytes -= size
+        self.service.held_bytes -= size
+
     def _local(self, request: Request) -> None:
+        self._let_go(request.received)
         ready = not self.service.draining
         status, body = (200, b"ok\n") if ready or request.target == b"/healthz" else (503, b"draining\n")
         close = not request.keep_alive or self.service.draining
@@ -266,6 +294,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         exchange, self.exchange = self.exchange, None
         assert exchange is not None
         request = exchange.request
+        self._let_go(request.received)
         keep = request.keep_alive and not self.service.draining
         body = heads.error_body(request.head.route.api or "openai", status, code, message)
         self.transport.write(
@@ -275,6 +304,8 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def exchange_over(self, keep: bool) -> None:
         """The exchange wrote its whole answer."""
+        if self.exchange is not None:
+            self._let_go(self.exchange.request.received)
         self.exchange = None
         self._next(keep)
 
@@ -283,6 +314,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.exchange = None
         self._deaf = True
         self._waiting.clear()
+        self._let_go(self._held_bytes)
         if reset:
             self.transport.abort()
         else:
@@ -336,3 +368,12 @@ class ClientConnection(asyncio.BufferedProtocol):
             self.exchange.cut()
         else:
             self.transport.close()
+
+
+_AGAIN = (("retry-after", "1"),)
+_TOO_MANY_CONNECTIONS = Rejected(
+    503, "connections", "this gateway serves as many connections as it may; try again.", _AGAIN
+)
+_TOO_MUCH = Rejected(
+    503, "body_memory", "this gateway holds as many requests as its memory may (body_memory_mb); try again.", _AGAIN
+)

@@ -40,8 +40,8 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 _STATUS = ("1xx", "2xx", "3xx", "4xx", "5xx", "client_gone", "truncated", "upstream_error")
 _MALFORMED = (
-    "malformed", "body", "body_size", "connections", "content_encoding", "expect", "head_size", "host", "method",
-    "origin", "path", "pipelining", "request_timeout", "target", "transfer_encoding", "upgrade",
+    "malformed", "body", "body_memory", "body_size", "connections", "content_encoding", "expect", "head_size", "host",
+    "method", "origin", "path", "pipelining", "request_timeout", "target", "transfer_encoding", "upgrade",
 )  # fmt: skip
 _FAILURES = ("unreachable", "upstream_timeout", "upstream_broke")
 

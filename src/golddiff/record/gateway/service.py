@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,11 @@ class Service:
         self.holds = Holds(recorder or _Nothing(), settings.deadline_ms / 1000 if recorder else 0.0, loop)
         self.connections: set[ClientConnection] = set()
         self.draining = False
+        self.addresses: Counter[str] = Counter()
+        """Open connections by the caller's address, where they are limited."""
+        self.held_bytes = 0
+        """Bytes of the bodies of all requests that are under way."""
+        self.most_held = settings.body_memory_mb << 20
         self.most_body = settings.max_body_mb << 20
         self.most_kept = settings.max_body_mb << 20
         # Without keys, what keeps web pages away from a loopback port is that they cannot fake these two headers.
