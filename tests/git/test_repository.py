@@ -11,6 +11,7 @@ import pytest
 from golddiff.errors import InputError
 from golddiff.git import GitRepository
 from golddiff.git.parsing import parse_commit
+from golddiff.git.splices import against_all, against_first, against_parent, paths_at, unreadable_paths, walk
 
 
 def git(folder: Path, *arguments: str, stdin: str | None = None) -> str:
@@ -239,6 +240,12 @@ def test_nothing_of_a_hostile_repository_ever_runs(repository: Path, tmp_path: P
         assert opened.blob(opened.tree(tip)["new.txt"])
         assert len(opened.remotes()) == 1
         assert opened.notes() == {}
+        commits = walk(opened, tip)
+        assert unreadable_paths(opened, commits) == {b"lost"}
+        pairs = [(commit.sha, next(iter(commit.parents), None)) for commit in commits]
+        assert len(list(against_parent(opened, pairs, without=[b"lost"]))) == 3
+        assert len(list(against_all(opened, commits[:0]))) == len(list(against_first(opened, commits[:0]))) == 0
+        assert paths_at(opened, tip)
     assert [path.name for path in marker.iterdir()] == []
 
 

@@ -26,6 +26,8 @@ _CONFIG = (
     "maintenance.auto=false",
     "log.showSignature=false",
     "diff.external=",
+    "diff.suppressBlankEmpty=false",
+    "diff.indentHeuristic=true",
     "color.ui=false",
 )
 
