@@ -80,6 +80,7 @@ def _measure(grader: Grader, source: str, tasks: list[Task], times: int, reasons
             flaky = found.reason.startswith("flaky")
             counted["flaky" if flaky else "unusable"] += 1
             reasons.append(f"- {name}: {' '.join(found.reason.split())[:300]}")
+            print(reasons[-1], flush=True)
         else:
             usable.append((name, found, accepted))
             counted["mutants"] += len(found.mutants)
@@ -97,6 +98,7 @@ def _measure(grader: Grader, source: str, tasks: list[Task], times: int, reasons
             counted["rejects"] += 1
             said = f"{grade.kind}: {grade.detail}" if isinstance(grade, Grade) else grade.reason
             reasons.append(f"- false reject of {name}: {' '.join(said.split())[:300]}")
+            print(reasons[-1], flush=True)
     return counted
 
 

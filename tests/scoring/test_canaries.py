@@ -136,3 +136,12 @@ def test_the_other_value_is_never_equal(expected: str) -> None:
             space[mutant]()  # type: ignore[operator]
         real = next(iter(found.renamed))
         space[real]()  # type: ignore[operator]
+
+
+def test_a_parameter_that_the_candidate_is_given_is_not_changed() -> None:
+    """Then what comes back would be changed, too, and the mutant would pass on an honest change."""
+    source = b"@pytest.mark.parametrize('text, n', [('a', 1)])\ndef test_a(text, n):\n    assert f(text) == text\n"
+    found = plant(source, mutable("t.py", source), random.Random(1))
+    assert found is not None
+    assert found.data.count(b"[('a', 1)]") == 2
+    assert b"== [text]" in found.data

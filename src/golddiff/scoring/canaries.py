@@ -198,9 +198,14 @@ def _turned(function: Function, site: int, chance: random.Random) -> Span:
 
 
 def _other_rows(function: Function, expected: ast.expr, chance: random.Random) -> Span | None:
-    """Where the expected value is a parameter, change it in every row of the test's parameters."""
+    """Where the expected value is a parameter, change it in every row of the test's parameters.
+
+    Only a parameter that is used nowhere else: one that is also what the candidate is given comes back changed.
+    """
+    if not isinstance(expected, ast.Name) or _uses(function, expected.id) != 1:
+        return None
     for call in function.decorator_list:
-        if not isinstance(expected, ast.Name) or not isinstance(call, ast.Call) or len(call.args) != 2:
+        if not isinstance(call, ast.Call) or len(call.args) != 2:
             continue
         try:
             names, rows = ast.literal_eval(call.args[0]), call.args[1]
@@ -243,6 +248,10 @@ def _other(expected: ast.expr, chance: random.Random) -> str:
         other = ast.literal_eval(_other(inner, chance))
         return repr(type(value)([*value[:index], other, *value[index + 1 :]]))
     return f"[{ast.unparse(expected)}]" if not isinstance(value, list) else repr([chance.randint(1, 9)])
+
+
+def _uses(function: Function, name: str) -> int:
+    return sum(isinstance(node, ast.Name) and node.id == name for part in function.body for node in ast.walk(part))
 
 
 def _extent(function: Function) -> tuple[int, int]:
