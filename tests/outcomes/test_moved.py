@@ -24,3 +24,8 @@ def test_one_line_or_a_few_characters_have_not_moved() -> None:
 
 def test_a_file_is_not_its_own_elsewhere() -> None:
     assert find_moved({"a": RUN}, {"a": RUN}) == {}
+
+
+def test_where_a_run_went_a_line_that_stands_apart_went_too() -> None:
+    found = find_moved({"a": ["x=1", *RUN]}, {"b": [*RUN, "between", "x=1"]})
+    assert found["a"].lines["x=1"] == 1

@@ -17,7 +17,7 @@ vendored and generated files are no one's writing: they are in no gold diff and 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -140,7 +140,7 @@ def find_gold(
     hashes = {path: set(map(line_hash, lines)) for path, lines in wrote.items()}
     gold.steps = later_steps(history, gold.commits, hashes, taken, follow_up)
     changed = _changed_files(git, history, gold)
-    gold.moved = _find_moved(wrote, changed, gold.accepted)
+    gold.moved = _find_moved(wrote, changed, gold)
     for file in changed:
         names = {file.path, file.first}
         mine = [line for name in names for line in wrote.get(name, ())]
@@ -209,14 +209,18 @@ def _changed_files(git: GitRepository, history: History, gold: Gold) -> list[_Ch
     return found
 
 
-def _find_moved(
-    wrote: Mapping[str, Sequence[str]], changed: Sequence[_Changed], accepted: Mapping[str, str | None]
-) -> dict[str, Moved]:
+def _find_moved(wrote: Mapping[str, Sequence[str]], changed: Sequence[_Changed], gold: Gold) -> dict[str, Moved]:
     """Lines of the session that its own file lacks in the accepted state and that another one has as new lines."""
     missing: dict[str, list[str]] = {}
     for path, lines in wrote.items():
-        there = set(map(key, patch.split(accepted.get(path) or "")))
-        if lost := [line for line in dict.fromkeys(lines) if line not in there]:
+        there = Counter(map(key, patch.split(gold.accepted.get(path) or "")))
+        there.subtract(map(key, patch.split(gold.bases.get(path) or "")))  # what the base had is not the session's
+        lost = []
+        for line in dict.fromkeys(lines):
+            there[line] -= 1
+            if there[line] < 0:
+                lost.append(line)
+        if lost:
             missing[path] = lost
     if not missing:
         return {}

@@ -2,7 +2,8 @@
 
 A run of its lines counts as moved where the session's own file no longer holds them and another file of the linked
 commits has them as new lines, in the same order, at least two lines and as many letters and digits as git asks of
-moved text (git-diff, `--color-moved=blocks`). Whether the commits are the session's at all is for `link` to say.
+moved text (git-diff, `--color-moved=blocks`). Where one run went, single lines that are there as well went too.
+Whether the commits are the session's at all is for `link` to say.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def find_moved(missing: Mapping[str, Sequence[str]], added: Mapping[str, Sequenc
             if other == path or len(sets[other].intersection(left)) < _LEAST_LINES:
                 continue
             gone: set[int] = set()
+            spare = Counter(added[other])
             matcher = SequenceMatcher(None, left, added[other][:_MOST_LINES], autojunk=False)
             for start, _, size in matcher.get_matching_blocks():
                 run = left[start : start + size]
@@ -49,5 +51,11 @@ def find_moved(missing: Mapping[str, Sequence[str]], added: Mapping[str, Sequenc
                     entry.lines.update(run)
                     entry.to.add(other)
                     gone.update(range(start, start + size))
+                    spare.subtract(run)
+            for index, line in enumerate(left):
+                if gone and index not in gone and spare[line] > 0:
+                    found[path].lines[line] += 1
+                    spare[line] -= 1
+                    gone.add(index)
             left = [line for index, line in enumerate(left) if index not in gone]
     return found
