@@ -6,6 +6,10 @@ Trailers and notes are hidden from the linker; the truth is each `index.jsonl` (
 comes from). The unit is the pair (session at its provider, commit). Links that the truth does not know are judged by
 what the repository itself says (its checkpoint branch, equal patches, squashes of linked commits) and, where that
 does not decide, by hand in `link_judged.json`. Misses are listed with the reason. Nothing of the data is written.
+
+Calibration is measured over links and over every pair that the linker gives at least `_STATED`: a pair below the
+threshold that no label knows counts as wrong. The share of a commit's lines that we give to a session is compared with
+what Entire counted when the commit was made (`initial_attribution`).
 """
 
 from __future__ import annotations
@@ -16,25 +20,38 @@ import os
 import platform
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from golddiff.git import GitRepository
+from golddiff.outcomes import analyse as analysing
 from golddiff.outcomes import evidence
 from golddiff.outcomes import link as linking
 from golddiff.outcomes.analyse import Analysed, Analysis, analyse
+from golddiff.outcomes.history import History, read_history
 from golddiff.outcomes.lines import key, significant
 from golddiff.outcomes.replay import replay
 from golddiff.record.ingest import import_paths
-from golddiff.statistics.intervals import cluster_bootstrap, wilson
+from golddiff.statistics.intervals import Interval, cluster_bootstrap, percentile_interval, resample, wilson
 from golddiff.store import Store
 from golddiff.types import Session
 
 EXPLAINED = 0.1
 """A pair counts for recall if the session wrote at least this share of the commit's added lines."""
+_STATED = 0.02
+"""Least confidence of a pair in the reliability diagram: below it there are thousands, nearly all wrong."""
+_BINS = ((0.02, 0.15), (0.15, 0.5), (0.5, 0.85), (0.85, 0.95), (0.95, 1.0))
+"""Bins of stated confidence: doubt (`judge.NO_TRACE`) and link (`LINKED`) are edges."""
+_AGREES = 0.1
+"""Difference of two shares of a commit's lines up to which they agree."""
 _BEGIN, _END = "<!-- bench/link begin -->", "<!-- bench/link end -->"
 _VARIED: dict[str, tuple[float, float]] = {
     "LINKED": (0.5, 0.95),
@@ -49,6 +66,8 @@ _VARIED: dict[str, tuple[float, float]] = {
     "ALTERNATIVES": (1, 10_000),
 }
 """Constants of the linker, each with a much lower and a much higher value, for `--vary`."""
+HIDDEN = frozenset({"trailer", "notes"})
+"""Kinds of evidence that the truth was made from."""
 _JUDGED = Path(__file__).with_name("link_judged.json")
 
 
@@ -69,6 +88,25 @@ class Pair:
     verdict: str = ""
     """For links that the truth does not know: why they are right or wrong. For misses: the reason."""
     right: bool = False
+    shared: bool = False
+    """Whether contents speak for the link: lines added or removed, or files as the session left them."""
+
+
+@dataclass
+class Counted:
+    """A commit's lines as Entire counted them and as we do."""
+
+    data: str
+    session: str
+    commit: str
+    theirs: float
+    """`agent_lines` / `total_committed`."""
+    ours: float
+    """Share of the commit's significant added lines that the session wrote."""
+    total: int
+    """`total_committed`."""
+    sessions: int
+    """Sessions that the index joins with this commit."""
 
 
 @dataclass
@@ -78,7 +116,8 @@ class Truth:
     commits: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     on_default: dict[str, bool] = field(default_factory=dict)
     formats: dict[str, str] = field(default_factory=dict)
-    checkpoints: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    counts: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    """(session, commit) → Entire's `agent_lines` and `total_committed`."""
 
 
 def read_truth(folder: Path) -> Truth:
@@ -92,6 +131,9 @@ def read_truth(folder: Path) -> Truth:
         name = provider_id(row["session_id"])
         truth.commits[name].update(row["accepted_commits"])
         truth.formats[name] = row["transcript_format"]
+        told = (row.get("metadata") or {}).get("initial_attribution")
+        if told and told.get("total_committed") and len(row["accepted_commits"]) == 1:
+            truth.counts[name, row["accepted_commits"][0]] = (told["agent_lines"], told["total_committed"])
     return truth
 
 
@@ -100,37 +142,80 @@ def provider_id(name: str) -> str:
     return name[11:] if name[4:5] == "-" == name[7:8] and name[10:11] == "-" else name
 
 
-def measure(name: str, shared: Path, repo: Path, ignore: frozenset[str]) -> tuple[list[Pair], dict[str, Any]]:
-    """Link one data set and compare it with its truth."""
-    truth = read_truth(shared / name)
-    judged = {(row["session"][-12:], row["commit"][:8]): row for row in json.loads(_JUDGED.read_text())}
+@dataclass
+class Data:
+    """One data set, imported, with its repository."""
+
+    name: str
+    shared: Path
+    store: Store
+    git: GitRepository
+
+    history: History | None = None
+    """Read by the first analysis: no evidence and no constant of the linker changes it."""
+
+    def analyse(self, ignore: frozenset[str]) -> Analysis:
+        """Replay and link every session."""
+
+        def read_once(*arguments: Any) -> History:
+            self.history = self.history or read_history(*arguments)
+            return self.history
+
+        analysing.read_history = read_once  # type: ignore[assignment, attr-defined]
+        try:
+            return analyse(self.git, list(self.store.sessions()), self.store.events, ignore)
+        finally:
+            analysing.read_history = read_history  # type: ignore[attr-defined]
+
+
+@contextmanager
+def opened(name: str, shared: Path, repo: Path) -> Iterator[Data]:
+    """Import one data set into a store of its own."""
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder)) as store, GitRepository.open(repo) as git:
         import_paths(store, [shared / name / "sessions"])
-        transcripts = [(session, store.events(session.id)) for session in store.sessions()]
-        began, cpu = time.perf_counter(), time.process_time() + _children()
-        analysis = analyse(git, [session for session, _ in transcripts], store.events, ignore)
-        took, cpu = time.perf_counter() - began, time.process_time() + _children() - cpu
-        by_provider: dict[str, list[Analysed]] = defaultdict(list)
-        for found in analysis.sessions:
-            by_provider[found.session.provider_session_id or ""].append(found)
-        left_alone: dict[str, str] = {}
-        for session_id, why in analysis.elsewhere.items():
-            left_alone[store.get(Session, session_id).provider_session_id or ""] = why
-        wrote = {session.provider_session_id or "": set[str]() for session, _ in transcripts}
-        for session, events in transcripts:
-            for write in replay(events, lambda path: path, None).writes:
-                wrote[session.provider_session_id or ""].update(filter(significant, map(key, write.added)))
-        pairs = _pairs(name, truth, git, analysis, by_provider, left_alone, judged, wrote)
-        facts = {
-            "commits": len(analysis.history.graph),
-            "sessions": len({session.provider_session_id for session, _ in transcripts}),
-            "in truth": len(truth.commits),
-            "placed": len(by_provider),
-            "linked": sum(any(c.linked for a in rows for c in a.candidates) for rows in by_provider.values()),
-            "seconds": round(took, 1),
-            "cpu_seconds": round(cpu, 1),
-        }
-    return pairs, facts
+        yield Data(name, shared, store, git)
+
+
+def measure(data: Data, ignore: frozenset[str]) -> tuple[list[Pair], dict[str, Any], list[Counted]]:
+    """Link one data set and compare it with its truth."""
+    truth = read_truth(data.shared / data.name)
+    judged = {(row["session"][-12:], row["commit"][:8]): row for row in json.loads(_JUDGED.read_text())}
+    transcripts = [(session, data.store.events(session.id)) for session in data.store.sessions()]
+    began, cpu = time.perf_counter(), time.process_time() + _children()
+    analysis = data.analyse(ignore)
+    took, cpu = time.perf_counter() - began, time.process_time() + _children() - cpu
+    by_provider: dict[str, list[Analysed]] = defaultdict(list)
+    for found in analysis.sessions:
+        by_provider[found.session.provider_session_id or ""].append(found)
+    left_alone: dict[str, str] = {}
+    for session_id, why in analysis.elsewhere.items():
+        left_alone[data.store.get(Session, session_id).provider_session_id or ""] = why
+    wrote = {session.provider_session_id or "": set[str]() for session, _ in transcripts}
+    for session, events in transcripts:
+        for write in replay(events, lambda path: path, None).writes:
+            wrote[session.provider_session_id or ""].update(filter(significant, map(key, write.added)))
+    pairs = _pairs(data.name, truth, data.git, analysis, by_provider, left_alone, judged, wrote)
+    facts = {
+        "commits": len(analysis.history.graph),
+        "sessions": len({session.provider_session_id for session, _ in transcripts}),
+        "in truth": len(truth.commits),
+        "placed": len(by_provider),
+        "linked": sum(any(c.linked for a in rows for c in a.candidates) for rows in by_provider.values()),
+        "seconds": round(took, 1),
+        "cpu_seconds": round(cpu, 1),
+    }
+    return pairs, facts, _counted(data, truth, wrote)
+
+
+def _counted(data: Data, truth: Truth, wrote: dict[str, set[str]]) -> list[Counted]:
+    joined: dict[str, int] = Counter(sha for commits in truth.commits.values() for sha in commits)
+    rows = []
+    for (session, sha), (agent, total) in sorted(truth.counts.items()):
+        added = _added(data.git, sha)
+        if added and session in wrote:
+            ours = sum(line in wrote[session] for line in added) / len(added)
+            rows.append(Counted(data.name, session, sha, agent / total, ours, total, joined[sha]))
+    return rows
 
 
 def _children() -> float:
@@ -159,7 +244,9 @@ def _pairs(
                 best[candidate.sha] = max(best.get(candidate.sha, 0.0), candidate.confidence)
         wrote = written.get(session)
         links = {sha for sha, confidence in best.items() if confidence >= linking.LINKED}
-        for sha in sorted(truth.commits.get(session, set()) | links):
+        stated = {sha for sha, confidence in best.items() if confidence >= _STATED}
+        spoken = {item.sha for found in rows for item in found.candidates if _contents_say_so(item)}
+        for sha in sorted(truth.commits.get(session, set()) | stated):
             added = _added(git, sha)
             explained = None if wrote is None else sum(line in wrote for line in added) / max(1, len(added))
             pair = Pair(
@@ -172,13 +259,18 @@ def _pairs(
                 linked=sha in links,
                 confidence=best.get(sha, 0.0),
                 explained=explained,
+                shared=sha in spoken,
             )
-            if pair.linked:
+            if sha in stated:
                 pair.right, pair.verdict = _judge(pair, git, analysis, truth, named, judged)
-            else:
+            if pair.true and not pair.linked:
                 pair.verdict = _why_missed(pair, truth, rows, left_alone)
             pairs.append(pair)
     return pairs
+
+
+def _contents_say_so(candidate: linking.Candidate) -> bool:
+    return any(reason.kind in ("content", "files") and reason.weight > 0 for reason in candidate.reasons)
 
 
 def _added(git: GitRepository, sha: str) -> list[str]:
@@ -270,20 +362,95 @@ def table(pairs: list[Pair], *, default: bool) -> list[str]:
 
 
 def reliability(pairs: list[Pair]) -> list[str]:
-    """Stated probability against the share that was right, over all candidates at or above the threshold."""
-    rows = []
-    for low, high in ((0.85, 0.95), (0.95, 0.98), (0.98, 1.01)):
-        group = [pair for pair in pairs if pair.linked and low <= pair.confidence < high]
+    """The reliability diagram as rows, and the expected calibration error over links and over all stated pairs."""
+    rows = ["| stated | mean | right | pairs |", "|---|---|---|---|"]
+    stated = [pair for pair in pairs if pair.confidence >= _STATED]
+    for low, high in _BINS:
+        group = [pair for pair in stated if low <= pair.confidence < high]
         if group:
-            stated = sum(pair.confidence for pair in group) / len(group)
+            mean = sum(pair.confidence for pair in group) / len(group)
             right = sum(pair.right for pair in group)
-            rows.append(f"| {low:.2f}–{min(high, 1):.2f} | {stated:.3f} | {wilson(right, len(group))} | {len(group)} |")
-    return rows
+            rows.append(f"| {low:.2f}–{high:.2f} | {mean:.3f} | {wilson(right, len(group))} | {len(group)} |")
+    rows.append("")
+    for title, group in (
+        (f"all pairs stated at {_STATED:.0%} or more", stated),
+        ("links", [p for p in stated if p.linked]),
+    ):
+        if group:
+            error = calibration_error(group)
+            rows.append(
+                f"Expected calibration error over {title} ({len(group)}): {100 * error.estimate:.1f} points "
+                f"[{100 * error.low:.1f}, {100 * error.high:.1f}] (bootstrap by session)."
+            )
+            rows.append("")
+    return rows[:-1]
 
 
-def vary(name: str, shared: Path, repo: Path) -> list[str]:
+def calibration_error(pairs: list[Pair]) -> Interval:
+    """Expected calibration error over `_BINS` (Naeini et al. 2015), with its bootstrap interval by session."""
+    stated = np.array([pair.confidence for pair in pairs])
+    right = np.array([float(pair.right) for pair in pairs])
+    bins = np.array([[low <= value < high for value in stated] for low, high in _BINS], dtype=float)
+
+    def error(weights_RN: NDArray[np.float64]) -> NDArray[np.float64]:
+        gaps = np.abs(weights_RN @ (bins * (stated - right)).T)  # a bin's weight times its gap
+        found: NDArray[np.float64] = gaps.sum(axis=1) / weights_RN.sum(axis=1)
+        return found
+
+    replicates = error(resample([(pair.data, pair.session) for pair in pairs]))
+    estimate = float(error(np.ones((1, len(pairs))))[0])
+    return percentile_interval(estimate, replicates, clusters=len({pair.session for pair in pairs}))
+
+
+def named(pairs: list[Pair]) -> list[str]:
+    """What names do where they are not hidden, and what contents say against them."""
+    links = [pair for pair in pairs if pair.linked]
+    bare = [pair for pair in pairs if pair.true and not pair.shared]
+    most = max((pair.confidence for pair in bare), default=0.0)
+    without = [pair for pair in links if not pair.shared]
+    return [
+        "",
+        "**With trailers and notes visible**",
+        "",
+        f"{len(links)} links. For {len(bare)} of the pairs that a trailer names contents say nothing or the opposite; "
+        f"{sum(pair.linked for pair in bare)} of those are linked (highest confidence {most:.2f}). "
+        f"{len(without)} links in all rest on names alone.",
+    ]
+
+
+def compared(rows: list[Counted]) -> list[str]:
+    """Agreement with Entire's counts, and every pair that disagrees, with the reason by rule."""
+    out = ["", "**Agreement with Entire's `initial_attribution`**", ""]
+    agree = [row for row in rows if abs(row.ours - row.theirs) <= _AGREES]
+    if not rows:
+        return [*out, "no pair"]
+    out.append(
+        f"Share of the commit's lines that are the session's, within {_AGREES:.0%}: {len(agree)}/{len(rows)}: "
+        f"{wilson(len(agree), len(rows))}. The reasons below are given by rule from the counts; no one has read these commits."
+    )
+    out += ["", "| data | session | commit | Entire | here | lines | possible reason |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        if row not in agree:
+            out.append(
+                f"| {row.data} | {row.session[-12:]} | `{row.commit[:8]}` | {row.theirs:.0%} | {row.ours:.0%} | "
+                f"{row.total} | {_why_different(row)} |"
+            )
+    return out
+
+
+def _why_different(row: Counted) -> str:
+    if row.sessions > 1:
+        return f"{row.sessions} sessions are joined with this commit; Entire counts all agents' lines together"
+    if row.ours > row.theirs:
+        return "Entire starts from its last checkpoint: lines that an earlier one had saved are no longer the agent's"
+    if row.ours == 0:
+        return "no edit of the transcript holds a line of the commit (shell commands, or another session's work)"
+    return "lines that no edit tool wrote (formatters, commands) are the agent's for Entire"
+
+
+def vary(data: Data) -> list[str]:
     """How much do the results hang on each constant? Links that no one judged count as wrong."""
-    rows = ["", f"**Every constant at a much lower and a much higher value** ({name}, default branch)", ""]
+    rows = ["", f"**Every constant at a much lower and a much higher value** ({data.name}, default branch)", ""]
     rows += ["| constant | value | precision | recall (≥ 10 %) | other branches: precision |", "|---|---|---|---|---|"]
     for constant, values in {"": (0.0,), **_VARIED}.items():
         home = linking if constant == "LINKED" else evidence
@@ -291,7 +458,7 @@ def vary(name: str, shared: Path, repo: Path) -> list[str]:
         for value in values:
             if constant:
                 setattr(home, constant, value)
-            pairs, _ = measure(name, shared, repo, frozenset({"trailer", "notes"}))
+            pairs = measure(data, HIDDEN)[0]
             if constant:
                 setattr(home, constant, before)
             shares = []
@@ -326,8 +493,7 @@ def report(
     for default, title in ((True, "Pairs on the default branch"), (False, "Pairs on other branches")):
         out += ["", f"**{title}**", "", "| | share | Wilson 95 % | cluster bootstrap by session |", "|---|---|---|---|"]
         out += table(pairs, default=default)
-    out += ["", "**Stated probability against judgement** (links only)", "", "| stated | mean | right | links |"]
-    out += ["|---|---|---|---|", *reliability(pairs)]
+    out += ["", "**Stated confidence against judgement** (reliability diagram)", "", *reliability(pairs)]
     for kind, others in without.items():
         out += ["", f"**Default branch, also without `{kind}` evidence**", "", "| | share | Wilson 95 % | cluster |"]
         out += ["|---|---|---|---|", *table(others, default=True)]
@@ -363,14 +529,21 @@ def main() -> None:
     arguments = parser.parse_args()
     pairs: list[Pair] = []
     bare: list[Pair] = []
+    visible: list[Pair] = []
+    counts: list[Counted] = []
     facts = {}
-    for item in arguments.repo:
+    more: list[str] = []
+    for index, item in enumerate(arguments.repo):
         name, _, path = item.partition("=")
-        found, facts[name] = measure(name, arguments.shared, Path(path), frozenset({"trailer", "notes"}))
-        pairs += found
-        bare += measure(name, arguments.shared, Path(path), frozenset({"trailer", "notes", "command"}))[0]
-    first, _, path = arguments.repo[0].partition("=")
-    varied = vary(first, arguments.shared, Path(path)) if arguments.vary else []
+        with opened(name, arguments.shared, Path(path)) as data:
+            found, facts[name], counted = measure(data, HIDDEN)
+            pairs += found
+            counts += counted
+            bare += measure(data, HIDDEN | {"command"})[0]
+            visible += measure(data, frozenset())[0]
+            if arguments.vary and not index:
+                more = vary(data)
+    varied = [*named(visible), *compared(counts), *more]
     text = report(pairs, facts, {"command": bare}, varied)
     print(text)
     if arguments.write:
