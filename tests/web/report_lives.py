@@ -36,7 +36,12 @@ def followed(sessions: int = 24) -> tuple[list[SessionFacts], Watched]:
             lives += [life(fact, 100, 0, 5, commits=40)]
         else:
             lives += [life(fact, 60 + jitter, 1, commits=20), life(fact, 100, 0, commits=40)]
-    return facts, Watched(lives=tuple(lives), observed_until=BEGAN + timedelta(days=200), left_out={"moved away": 3})
+    return facts, Watched(
+        lives=tuple(lives),
+        observed_until=BEGAN + timedelta(days=200),
+        left_out={"moved away": 3},
+        followed={fact.id: 0 for fact in facts},
+    )
 
 
 def record(groups: tuple[LivedLines, ...], repository: str = "repo_1", until: datetime | None = None) -> Survival:

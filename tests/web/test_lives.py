@@ -9,7 +9,8 @@ import pytest
 from golddiff.store import Store
 from golddiff.types import EventKind, Transcript
 from golddiff.web import facts, lives
-from golddiff.web.lives import AGENT, PERSON
+from golddiff.web.facts import SessionFacts
+from golddiff.web.lives import AGENT, PERSON, Watched
 from web.report_lives import followed, group, life, record
 from web.report_records import event, outcome, session
 from web.report_sessions import lines
@@ -41,11 +42,27 @@ def test_rows_are_read_for_the_repositories_that_a_session_is_counted_in(tmp_pat
         assert lives.read(store, outside).lives == ()
 
 
-def test_written_lines_that_were_dropped_ended_at_once_and_unfollowed_ones_left_at_once() -> None:
-    fact = fact_of(1, lines(20, 4, 6))
-    lifetimes = lives.days_clock([fact.cluster]).written([life(fact, 9, lines=15)], [fact])
+def written(watched: Watched, *facts: SessionFacts) -> list[tuple[float, ...]]:
+    lifetimes = lives.days_clock([fact.cluster for fact in facts]).written(watched, facts)
     rows = zip(lifetimes.durations_N, lifetimes.causes_N, lifetimes.weights_N, strict=True)
-    assert [tuple(float(value) for value in row) for row in rows] == [(9, 0, 15), (0, PERSON, 6), (0, 0, 9)]
+    return [tuple(float(value) for value in row) for row in rows]
+
+
+def test_written_lines_that_never_got_into_a_commit_ended_at_once_and_unfollowed_ones_left_at_once() -> None:
+    fact = fact_of(1, lines(20, 4, 6))
+    watched = Watched(lives=(life(fact, 9, lines=15),), followed={fact.id: 9})
+    assert written(watched, fact) == [(9, 0, 15), (0, PERSON, 6), (0, 0, 9)]
+
+
+def test_of_a_session_that_nobody_followed_dropped_lines_ended_and_accepted_ones_left_at_once() -> None:
+    assert written(Watched(), fact_of(1, lines(20, 4, 6))) == [(0, PERSON, 6), (0, 0, 24)]
+
+
+def test_a_line_that_was_committed_and_then_dropped_counts_once() -> None:
+    fact = fact_of(1, lines(10, 0, 20))
+    watched = Watched(lives=(life(fact, 2, 1, lines=20), life(fact, 9, lines=10)), followed={fact.id: 0})
+    assert written(watched, fact) == [(2, 1, 20), (9, 0, 10)]
+    assert sum(row[2] for row in written(watched, fact)) == fact.lines.known
 
 
 def test_by_commits_an_end_comes_one_commit_after_the_last_that_had_the_lines() -> None:

@@ -47,7 +47,7 @@ def test_shares_by_commits() -> None:
     assert list(by_name) == ["1 commit", "10 commits", "100 commits"]
     assert estimate(by_name["1 commit"].of_accepted) == 1.0
     assert estimate(by_name["10 commits"].of_accepted) == pytest.approx(0.625)
-    assert str(by_name["100 commits"].of_accepted) == "no line has been watched for so long"
+    assert str(by_name["100 commits"].of_accepted) == "not watched so long"
 
 
 def test_the_median_is_when_half_of_the_accepted_lines_are_gone() -> None:

@@ -140,7 +140,7 @@ class Curve:
         """Share still in place at `time`, or ended by a cause until then, or why it is refused."""
         followed_C = self.lifetimes.followed(time)
         if not len(self.lifetimes.durations_N) or self.lifetimes.durations_N.max() < time:
-            return Refused("no line has been watched for so long")
+            return Refused("not watched so long")
         if (reason := instability(followed_C)) is not None:
             return Refused(reason)
         step = int(np.searchsorted(self.times_T, time, side="right")) - 1

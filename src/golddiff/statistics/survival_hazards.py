@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from golddiff.statistics.shares import Refused, effective_clusters, instability, t_quantile
 from golddiff.statistics.survival import Codes, Floats, Lifetimes
 
-__all__ = ["CoxFit", "HazardRatio", "cox_regression", "hazard_ratios"]
+__all__ = ["CoxFit", "HazardRatio", "cox_regression", "hazard_ratios", "too_little"]
 
 FEWEST_ENDING = 5
 """Least number of sessions with an end, in either group, at which a ratio is given."""
@@ -111,9 +111,9 @@ def hazard_ratios(
     names = [name for name in dict.fromkeys(groups) if name != reference]
     labels_N = np.asarray(groups, dtype=object)
     found: dict[str, HazardRatio | Refused] = {}
-    base = _too_little(lifetimes.where(labels_N == reference))
+    base = too_little(lifetimes.where(labels_N == reference))
     for name in names:
-        reason = _too_little(lifetimes.where(labels_N == name))
+        reason = too_little(lifetimes.where(labels_N == name))
         if base is not None or reason is not None:
             found[name] = Refused(f"{reference}: {base}" if base is not None else str(reason))
     fitted = [name for name in names if name not in found]
@@ -156,8 +156,8 @@ def _p_value(statistic: float, freedom: float) -> float:
     return area(math.atan(statistic / math.sqrt(freedom))) / area(0.0)
 
 
-def _too_little(rows: Lifetimes) -> str | None:
-    """Say why nothing can be said of a group, or None."""
+def too_little(rows: Lifetimes) -> str | None:
+    """Say why nothing can be said of the hazard of a group, or None."""
     if (reason := instability(rows.by_cluster())) is not None:
         return reason
     ended = len(np.unique(rows.clusters_N[rows.causes_N > 0]))

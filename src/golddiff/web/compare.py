@@ -221,10 +221,10 @@ class _Measures:
         name = f"accepted lines still there after {COMPARED_AT} days"
         both = [*here[1], *there[1]]
         joined = days_clock(self._clusters).accepted(both)
-        labels = ["first"] * len(here[1]) + ["second"] * len(there[1])
+        labels = [one.name] * len(here[1]) + [two.name] * len(there[1])
         ratio: HazardRatio | Refused = Refused("nothing to compare with")
         if here[1] and there[1]:
-            ratio = hazard_ratios(joined, labels, "second", comparisons=comparisons)["first"]
+            ratio = hazard_ratios(joined, labels, two.name, comparisons=comparisons)[one.name]
         return [
             Contrast(
                 key="survival",

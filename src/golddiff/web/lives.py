@@ -59,6 +59,8 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     """Latest commit that was looked at."""
     left_out: dict[str, int] = {}
     """Accepted lines that are in no row, by reason."""
+    followed: dict[str, int] = {}
+    """Sessions whose accepted lines were followed, with how many of them are in no row."""
 
 
 def read(store: Store, facts: Sequence[SessionFacts]) -> Watched:
@@ -66,6 +68,7 @@ def read(store: Store, facts: Sequence[SessionFacts]) -> Watched:
     lives: list[Life] = []
     left_out: Counter[str] = Counter()
     until: list[datetime] = []
+    followed: Counter[str] = Counter()
     for fact in facts:
         for record in store.find(Survival, session_id=fact.id):
             if record.repository_id not in fact.repositories:
@@ -73,8 +76,14 @@ def read(store: Store, facts: Sequence[SessionFacts]) -> Watched:
             hunks = [hunk for found in store.find(Outcome, id=record.outcome_id) for hunk in found.hunks]
             lives += rows_of(record, fact, hunks)
             left_out.update(record.left_out)
+            followed[fact.id] += sum(record.left_out.values())
             until.append(record.observed_until)
-    return Watched(lives=tuple(lives), observed_until=max(until, default=None), left_out=dict(left_out))
+    return Watched(
+        lives=tuple(lives),
+        observed_until=max(until, default=None),
+        left_out=dict(left_out),
+        followed=dict(followed),
+    )
 
 
 def rows_of(record: Survival, fact: SessionFacts, hunks: Sequence[HunkFate]) -> list[Life]:
@@ -125,16 +134,24 @@ class Clock:
         """Lifetimes of accepted lines."""
         return self._lifetimes([(self._time(life), life.cause, weight(life), life.cluster) for life in lives])
 
-    def written(self, lives: Sequence[Life], facts: Sequence[SessionFacts]) -> Lifetimes:
-        """Lifetimes of all lines of known fate: dropped ones ended at 0, those that were not followed left at 0."""
-        rows = [(self._time(life), life.cause, float(life.lines), life.cluster) for life in lives]
-        followed: Counter[str] = Counter()
-        for life in lives:
-            followed[life.session_id] += life.lines
+    def written(self, watched: Watched, facts: Sequence[SessionFacts]) -> Lifetimes:
+        """Lifetimes of all lines of known fate: those in no commit ended at 0, those that nobody followed left at 0.
+
+        Where accepted lines were followed, the rest of what was written never got into a commit, whatever the outcome
+        calls it: a line that was committed and corrected the next day is dropped to the outcome, and has a life here.
+        """
+        rows = [(self._time(life), life.cause, float(life.lines), life.cluster) for life in watched.lives]
+        lived: Counter[str] = Counter()
+        for life in watched.lives:
+            lived[life.session_id] += life.lines
         for fact in facts:
-            rows.append((0.0, PERSON, float(fact.lines.dropped), fact.cluster))
-            rest = fact.lines.kept + fact.lines.revised - followed[fact.id]
-            rows.append((0.0, 0, float(max(0, rest)), fact.cluster))
+            if fact.id in watched.followed:
+                rest = max(0, fact.lines.known - lived[fact.id])
+                unfollowed = min(rest, watched.followed[fact.id])
+                never = rest - unfollowed
+            else:
+                unfollowed, never = fact.lines.kept + fact.lines.revised, fact.lines.dropped
+            rows += [(0.0, PERSON, float(never), fact.cluster), (0.0, 0, float(unfollowed), fact.cluster)]
         return self._lifetimes(rows)
 
     def _lifetimes(self, rows: Sequence[tuple[float, int, float, str]]) -> Lifetimes:

@@ -2,7 +2,8 @@
 
 Two shares are shown, both with the commit that accepted the lines as the beginning. *Of the lines written*: a line that
 never got into a commit ended at 0, so the curve begins at the share that was accepted. *Of the lines accepted*: only
-those. Groups are compared with the largest one, at one time (difference) and over all of it (hazard ratio).
+those. Groups are compared with the largest one that allows it, at one time (difference) and over all of it (hazard
+ratio).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from golddiff.statistics.shares import Difference, Measured, Refused
 from golddiff.statistics.survival import Curve, Median, survival_curve, survival_difference
-from golddiff.statistics.survival_hazards import HazardRatio, hazard_ratios
+from golddiff.statistics.survival_hazards import HazardRatio, hazard_ratios, too_little
 from golddiff.web.facts import SessionFacts
 from golddiff.web.lives import AGENT, PERSON, Clock, Life, Watched, commits_clock, days_clock
 
@@ -72,11 +73,17 @@ class LifeGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LifeBreakdown(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to divide accepted lines; the largest group is the reference."""
+    """One way to divide accepted lines; the largest group that others can be compared with is the reference."""
 
     key: str
     title: str
     groups: tuple[LifeGroup, ...]
+
+    @property
+    def tells(self) -> bool:
+        """Whether anything can be said of two groups beside each other."""
+        known = sum(not isinstance(group.still, Refused) for group in self.groups)
+        return known > 1 or any(isinstance(group.hazard, HazardRatio) for group in self.groups)
 
 
 class Lives(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,12 +139,12 @@ def summarise_lives(watched: Watched, facts: Sequence[SessionFacts]) -> Lives | 
         ended_by_agents=sum(life.lines for life in lives if life.cause == AGENT),
         observed_until=watched.observed_until,
         left_out=watched.left_out,
-        days=tuple(_horizons(by_days, lives, facts, [(0, "at the commit"), *((day, f"{day} days") for day in DAYS)])),
+        days=tuple(_horizons(by_days, watched, facts, [(0, "at the commit"), *((day, f"{day} days") for day in DAYS)])),
         commits=tuple(
-            _horizons(by_commits, lives, facts, [(n, f"{n} commit" if n == 1 else f"{n} commits") for n in COMMITS])
+            _horizons(by_commits, watched, facts, [(n, f"{n} commit" if n == 1 else f"{n} commits") for n in COMMITS])
         ),
         median_days=curve.median(),
-        curve=steps(survival_curve(by_days.written(lives, facts))),
+        curve=steps(survival_curve(by_days.written(watched, facts))),
         accepted_curve=steps(curve),
         breakdowns=tuple(breakdown(key, title, name, lives, clusters) for key, title, name in _BREAKDOWNS),
         retained_characters=survival_curve(
@@ -147,10 +154,10 @@ def summarise_lives(watched: Watched, facts: Sequence[SessionFacts]) -> Lives | 
 
 
 def _horizons(
-    clock: Clock, lives: Sequence[Life], facts: Sequence[SessionFacts], times: Iterable[tuple[float, str]]
+    clock: Clock, watched: Watched, facts: Sequence[SessionFacts], times: Iterable[tuple[float, str]]
 ) -> Iterable[Horizon]:
-    accepted = clock.accepted(lives)
-    curve, written = survival_curve(accepted), survival_curve(clock.written(lives, facts))
+    accepted = clock.accepted(watched.lives)
+    curve, written = survival_curve(accepted), survival_curve(clock.written(watched, facts))
     for time, name in times:
         yield Horizon(
             name=name,
@@ -173,7 +180,7 @@ def breakdown(
     rest = f"{len(small)} others"
     groups = [rest if name(life) in small else name(life) for life in lives]
     order = [one for one in names if one not in small] + ([rest] if small else [])
-    return compared(key, title, lives, groups, order, order[0], clusters)
+    return compared(key, title, lives, groups, order, clusters)
 
 
 def compared(
@@ -182,12 +189,12 @@ def compared(
     lives: Sequence[Life],
     groups: Sequence[str],
     order: Sequence[str],
-    reference: str,
     clusters: Sequence[str],
 ) -> LifeBreakdown:
-    """Compare groups of rows, one name per row, with a reference."""
+    """Compare groups of rows, one name per row, with the first of them that is large enough."""
     lifetimes = days_clock(clusters).accepted(lives)
     labels = np.asarray(groups, dtype=object)
+    reference = next((one for one in order if too_little(lifetimes.where(labels == one)) is None), order[0])
     ratios = hazard_ratios(lifetimes, list(groups), reference) if len(order) > 1 else {}
     found = []
     for one in order:

@@ -33,9 +33,11 @@ def show(lives: Lives, console: Console) -> None:
     console.print(Text(f"Half of the accepted lines are gone after: {words.median(lives.median_days)}"))
     console.print(Text(f"Accepted characters still there after {COMPARED_AT} days: {lives.retained_characters}"))
     for breakdown in lives.breakdowns:
-        if len(breakdown.groups) > 1:
+        if breakdown.tells:
             console.print()
             console.print(_groups(breakdown))
+    if untold := words.untold(lives):
+        console.print(Text(untold, style="dim"))
     console.print(Text(words.LIVES_NOTE, style="dim"))
 
 

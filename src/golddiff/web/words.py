@@ -10,6 +10,7 @@ from golddiff.web.compare import Contrast
 from golddiff.web.costs import Costs
 from golddiff.web.minutes import TenMinutes
 from golddiff.web.summary import Group, Report
+from golddiff.web.survival import Lives
 
 NOTE = (
     "Shares are of lines whose fate is known, with 95 % intervals clustered by session; a share of fewer than "
@@ -55,6 +56,12 @@ def hazard(found: HazardRatio | Refused | None) -> str:
     if found is None:
         return "the reference"
     return str(found) if isinstance(found, Refused) else f"{found.ratio:.2f} × [{found.low:.2f}–{found.high:.2f}]"
+
+
+def untold(lives: Lives) -> str:
+    """Say by what survival cannot be compared; empty where it always can."""
+    names = [one.title.lower() for one in lives.breakdowns if len(one.groups) > 1 and not one.tells]
+    return f"Too few sessions to compare survival by {', '.join(names)}; --json has the counts." if names else ""
 
 
 def median(found: Median | Refused) -> str:
