@@ -426,9 +426,14 @@ def compared(rows: list[Counted]) -> list[str]:
         return [*out, "no pair"]
     out.append(
         f"Share of the commit's lines that are the session's, within {_AGREES:.0%}: {len(agree)}/{len(rows)}: "
-        f"{wilson(len(agree), len(rows))}. The reasons below are given by rule from the counts; no one has read these commits."
+        f"{wilson(len(agree), len(rows))}. The reasons below are given by rule from the counts; "
+        "no one has read these commits."
     )
-    out += ["", "| data | session | commit | Entire | here | lines | possible reason |", "|---|---|---|---|---|---|---|"]
+    out += [
+        "",
+        "| data | session | commit | Entire | here | lines | possible reason |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for row in rows:
         if row not in agree:
             out.append(
