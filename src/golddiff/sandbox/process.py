@@ -91,25 +91,36 @@ class Inside:
     def read_all(self, deadline: float, most: int) -> Ending | None:
         """Read both streams until the process ends; return why it has to be stopped, if it has."""
         self.stdin.close()
-        while True:
-            ended = self.process.poll() is not None
-            at_end = not self.read_some(0.0 if ended else min(0.05, max(0.0, deadline - time.monotonic())), most)
-            if len(self.out) + len(self.err) > most:
-                return Ending.OUTPUT
-            if ended:
-                return None
-            if time.monotonic() > deadline:
-                return Ending.TIMEOUT
-            if at_end:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self.process.wait(max(0.01, deadline - time.monotonic()))
+        ended = os.pidfd_open(self.process.pid)  # waiting with a time limit would sleep in steps
+        try:
+            streams_open = True
+            while True:
+                left = max(0.0, deadline - time.monotonic())
+                if streams_open:
+                    streams_open = self.read_some(left, most, or_when=ended)
+                else:
+                    select.select([ended], [], [], left)
+                gone = self.process.poll() is not None
+                if gone:
+                    self.read_some(0.0, most)
+                if len(self.out) + len(self.err) > most:
+                    return Ending.OUTPUT
+                if gone:
+                    return None
+                if time.monotonic() > deadline:
+                    return Ending.TIMEOUT
+        finally:
+            os.close(ended)
 
-    def read_some(self, wait_sec: float, most: int) -> bool:
-        """Wait for output and append it, at most a little beyond `most`; False when both streams have ended."""
+    def read_some(self, wait_sec: float, most: int, *, or_when: int | None = None) -> bool:
+        """Wait for output, or for another descriptor, and append what came, at most a little beyond `most`.
+
+        Returns False when both streams have ended.
+        """
         streams = {self.stdout.fileno(): self.out, self.stderr.fileno(): self.err}
-        ready, _, _ = select.select(list(streams), [], [], wait_sec)
+        ready, _, _ = select.select([*streams, *([] if or_when is None else [or_when])], [], [], wait_sec)
         ends = 0
-        for descriptor in ready:
+        for descriptor in streams.keys() & set(ready):
             while len(streams[descriptor]) <= most:
                 try:
                     data = os.read(descriptor, 65536)
