@@ -89,6 +89,28 @@ def test_a_kept_file_that_cannot_be_read_is_made_anew(
     assert wholly == [tip, tip]
 
 
+@pytest.mark.parametrize("limit", [1 << 26, 0], ids=["appended", "written anew"])
+def test_a_branch_is_followed_alone_from_where_it_began_unless_that_is_damaged(
+    history: ToldHistory, wholly: list[str], monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(kept, "_MOST_UNDO_BYTES", limit)
+    body = numbered("a", 6)
+    tips = [history.commit({"f": text(*body)})]
+    for number in range(4):
+        tips.append(history.commit({"f": text(*body), f"g{number}": b"g\n"}, tips[-1]))
+    side = [history.commit({"f": text(*body, name)}, tips[1]) for name in ("one", "two")]
+    merges = [history.commit({"f": text(*body, "one"), "g3": b"g\n"}, tips[-1], side[0])]
+    merges.append(history.commit({"f": text(*body, "one", "two"), "g3": b"g\n"}, merges[0], side[1]))
+    shas = history.write()
+    for tip in (*tips, merges[0]):
+        on(history, shas[tip - 1])
+    assert wholly == [shas[0]]
+    undo = history.folder / "kept.undo"
+    undo.write_bytes(undo.read_bytes()[:-1])
+    on(history, shas[merges[1] - 1])
+    assert wholly == [shas[0], shas[-1]]
+
+
 def test_no_path_that_redaction_has_not_seen_is_kept(history: ToldHistory) -> None:
     secret = "ghp_" + "a1B2c3D4e5F6a1B2c3D4e5F6a1B2c3D4e5F6"
     first = history.commit({f"{secret}.txt": b"a\n", "plain": b"b\n"})
@@ -97,7 +119,8 @@ def test_no_path_that_redaction_has_not_seen_is_kept(history: ToldHistory) -> No
     with GitRepository.open(history.folder) as git:
         for sha in shas:
             found = follow_on(git, sha, history.folder / "kept", carry=carry_reshaped, mode="reshaped")
-    assert secret.encode() not in (history.folder / "kept").read_bytes()
+    for name in ("kept", "kept.undo"):
+        assert secret.encode() not in (history.folder / name).read_bytes()
     assert len(found.ledger.length) == 3
 
 

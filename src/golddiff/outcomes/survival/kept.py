@@ -1,7 +1,8 @@
 """A pass that is kept between runs, so that a new commit costs only itself.
 
-The file holds the ledger, the tip's files and, for the last `forward.UNDO` mainline commits, the files as they were
-before: a new branch may have begun at any of them. It is a cache and nothing else: where the history was rewritten,
+One file holds the ledger and the tip's files. A second one, which only grows and is read only when a branch is merged,
+holds for the last `forward.UNDO` mainline commits the files as they were before: the branch may have begun at any of
+them. It is a cache and nothing else: where the history was rewritten,
 where a new commit builds on something older or on an unmerged commit, or where the file cannot be read, everything is
 followed anew. Paths in it are redacted, and the tip's files are known by a hash of their path, so that no text of the
 repository that redaction has not seen reaches the disk. (A path that redaction changes is the redacted one afterwards.)
@@ -30,6 +31,8 @@ from golddiff.rights.redact import redact_text
 _VERSION = 1
 _DIGEST_BYTES = 16
 _CHECK_BYTES = 4
+_MOST_UNDO_BYTES = 1 << 26
+"""Size from which the second file is written anew with only what is still wanted (64 MiB)."""
 
 
 class Hashed(bytes):
@@ -58,7 +61,13 @@ class _Kept(msgspec.Struct, array_like=True):
     broken: list[int]
     paths: list[str]
     files: list[_File]
-    undo: list[tuple[int, list[_File]]]
+
+
+class _Undo(msgspec.Struct, array_like=True):
+    sha: str
+    """A mainline commit."""
+    files: list[_File]
+    """The files that it changed, as they were before."""
 
 
 _ARRAYS = (
@@ -77,18 +86,22 @@ def follow_on(git: GitRepository, tip: str, file: Path, *, carry: Carry, mode: s
 
     `mode` names `carry`. Raises InputError where the history cannot be read.
     """
+    undo = file.with_name(file.name + ".undo")
     done = _load(file, mode)
     if done is not None and done.commits[-1].sha == tip:
         return done
-    done = _go_on(git, tip, done, carry) if done is not None else None
+    done = _go_on(git, tip, done, carry, undo) if done is not None else None
+    whole = done is None
     if done is None:
         done = follow(git, tip, carry=carry)
     if not done.left_out:  # what is missing may be fetched
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _save_undo(done, undo, whole=whole)
         _save(done, file, mode)
     return done
 
 
-def _go_on(git: GitRepository, tip: str, done: Followed, carry: Carry) -> Followed | None:
+def _go_on(git: GitRepository, tip: str, done: Followed, carry: Carry, undo: Path) -> Followed | None:
     """Follow what is new; None where that needs more than was kept."""
     old = done.commits[-1].sha
     if not git.has_object(old):
@@ -105,7 +118,7 @@ def _go_on(git: GitRepository, tip: str, done: Followed, carry: Carry) -> Follow
     first = max(0, len(done.mainline) - UNDO)
     places = {done.commits[done.mainline[place]].sha: place for place in range(first, len(done.mainline))}
     for base in sorted(bases, key=lambda sha: places.get(sha, -1)):
-        state = _state_at(git, base, places.get(base), done)
+        state = _state_at(git, base, places.get(base), done, undo)
         if state is None:
             return None
         states[base] = state
@@ -118,15 +131,17 @@ def _go_on(git: GitRepository, tip: str, done: Followed, carry: Carry) -> Follow
     return done
 
 
-def _state_at(git: GitRepository, sha: str, place: int | None, done: Followed) -> State | None:
+def _state_at(git: GitRepository, sha: str, place: int | None, done: Followed, undo: Path) -> State | None:
     """Files of a mainline commit, by their paths; None where they are not known any more."""
     if place is None:
         return None
     files: dict[bytes, File | None] = dict(done.files)
-    for later in range(len(done.mainline) - 1, place, -1):
-        if later not in done.undo:
+    later = [done.commits[index].sha for index in done.mainline[place + 1 :]]
+    before = _read_undo(undo) if later else {}
+    for commit in reversed(later):
+        if commit not in before:
             return None
-        files |= done.undo[later]
+        files |= {Hashed(file.path): _unpacked(file) for file in before[commit]}
     names: dict[bytes, bytes] = {_hashed(path): path for path in paths_at(git, sha)}
     if any(path not in names for path, file in files.items() if file is not None):
         return None
@@ -151,18 +166,54 @@ def _save(done: Followed, file: Path, mode: str) -> None:
         broken=sorted(ledger.broken),
         paths=[redact_text(path_text(path)) for path in ledger.paths],
         files=[_packed(path, found) for path, found in done.files.items()],
-        undo=[(place, [_packed(path, found) for path, found in files.items()]) for place, files in done.undo.items()],
     )
     data = msgspec.msgpack.encode(kept)
-    file.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=file.parent)
     with os.fdopen(handle, "wb") as out:
         out.write(zlib.crc32(data).to_bytes(_CHECK_BYTES, "big") + data)
     os.replace(name, file)
 
 
+def _save_undo(done: Followed, file: Path, *, whole: bool) -> None:
+    """Append what is new, or with `whole` write everything anew; drops what is too old when it has grown."""
+    frames = [
+        _Undo(done.commits[done.mainline[place]].sha, [_packed(path, found) for path, found in files.items()])
+        for place, files in sorted(done.undo.items())
+    ]
+    if not whole and file.exists() and file.stat().st_size > _MOST_UNDO_BYTES:
+        wanted = {done.commits[index].sha for index in done.mainline[-UNDO:]}
+        old = [_Undo(sha, files) for sha, files in _read_undo(file).items() if sha in wanted]
+        frames, whole = [*old, *frames], True
+    with open(file, "wb" if whole else "ab") as out:
+        for frame in frames:
+            data = msgspec.msgpack.encode(frame)
+            out.write(len(data).to_bytes(_CHECK_BYTES, "big") + zlib.crc32(data).to_bytes(_CHECK_BYTES, "big") + data)
+
+
+def _read_undo(file: Path) -> dict[str, list[_File]]:
+    """Mainline commit → files before it, up to the first damage."""
+    found: dict[str, list[_File]] = {}
+    try:
+        data = memoryview(file.read_bytes())
+    except OSError:
+        return found
+    at = 0
+    while at < len(data):
+        size, check = (
+            int.from_bytes(data[at + start : at + start + _CHECK_BYTES], "big") for start in (0, _CHECK_BYTES)
+        )
+        at += 2 * _CHECK_BYTES
+        body = data[at : at + size]
+        if len(body) < size or zlib.crc32(body) != check:
+            break
+        frame = msgspec.msgpack.decode(body, type=_Undo)
+        found[frame.sha] = frame.files
+        at += size
+    return found
+
+
 def _load(file: Path, mode: str) -> Followed | None:
-    """What is kept; None where there is nothing that can be used. Files and undo are by the hashes of their paths."""
+    """What is kept; None where there is nothing that can be used. Its files are by the hashes of their paths."""
     try:
         data = file.read_bytes()
     except OSError:
@@ -189,7 +240,6 @@ def _load(file: Path, mode: str) -> Followed | None:
         mainline=list(_numbers(kept.mainline, "I")),
         merged_at=list(_numbers(kept.merged_at, "i")),
         files={Hashed(file.path): found for file in kept.files if (found := _unpacked(file)) is not None},
-        undo={place: {Hashed(file.path): _unpacked(file) for file in files} for place, files in kept.undo},
     )
 
 
