@@ -532,7 +532,8 @@ class Attempt(Record, frozen=True, kw_only=True):
     fate: AttemptFate = AttemptFate.UNKNOWN
     """What became of it."""
     distance: float | None = None
-    """Share of its added lines that the gold diff does not hold, 0 to 1; None where the outcome is unknown."""
+    """Share of its added lines (of its removed lines, if it added none) that was not accepted, 0 to 1; None where the
+    outcome is unknown."""
     revision: Clean | None = None
     """Unified diff of what the user changed by hand in its files before the agent went on; None where no snapshot
     shows those files between the two, empty where one does and nothing was changed."""
