@@ -9,13 +9,13 @@ else abandoned. Everything else is unknown, with the reason.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from golddiff.outcomes.fates import LineOutcome
 from golddiff.outcomes.gold import Gold
-from golddiff.outcomes.lines import key, significant
+from golddiff.outcomes.lines import key, keys, significant
 from golddiff.outcomes.link import Candidate
 from golddiff.outcomes.replay import AttemptState, Replay, State
 from golddiff.types import AttemptFate, HunkFate, LineFate, SessionState
@@ -140,9 +140,9 @@ def _taken_back_by_hand(replay: Replay) -> bool:
 
 
 def judge_attempts(
-    attempts: Sequence[AttemptState], gold: Gold, state: SessionState
+    attempts: Sequence[AttemptState], gold: Gold, state: SessionState, base: Mapping[str, State]
 ) -> list[tuple[AttemptFate, float | None]]:
-    """Fate and distance to the gold diff of every attempt, in order."""
+    """Fate and distance to the gold diff of every attempt, in order; `base` is what the session found."""
     if state is SessionState.UNKNOWN:
         return [(AttemptFate.UNKNOWN, None)] * len(attempts)
     if state in (SessionState.REJECTED, SessionState.ABANDONED):
@@ -166,6 +166,8 @@ def judge_attempts(
     distances = []
     for index, attempt in enumerate(attempts):
         distance = _distance(attempt, accepted)
+        if distance is None:
+            distance = _distance_of_removals(attempt, gold, base)
         distances.append(distance)
         if distance is None or distance < 1:
             last_useful = index
@@ -184,7 +186,10 @@ def judge_attempts(
 
 
 def _distance(attempt: AttemptState, accepted: Counter[str]) -> float | None:
-    """Share of the attempt's significant added lines that the gold diff does not hold; None if it added none."""
+    """Share of the attempt's significant added lines that the accepted files do not hold; None if it added none.
+
+    One minus Broder's containment (1997) over lines, each as often as it is there.
+    """
     added = Counter(
         found
         for state in attempt.files.values()
@@ -196,6 +201,19 @@ def _distance(attempt: AttemptState, accepted: Counter[str]) -> float | None:
     if not total:
         return None
     return round(1 - sum((added & accepted).values()) / total, 4)
+
+
+def _distance_of_removals(attempt: AttemptState, gold: Gold, base: Mapping[str, State]) -> float | None:
+    """Share of the lines that an attempt removed which the accepted files still hold; None if that is not known."""
+    removed = still = 0
+    for path, state in attempt.files.items():
+        before = base.get(path)
+        if before is None or not before.known or not state.known or path not in gold.accepted:
+            continue
+        gone = Counter(keys(before.lines or ())) - Counter(keys(state.lines or ()))
+        removed += sum(gone.values())
+        still += sum((gone & Counter(keys((gold.accepted[path] or "").splitlines()))).values())
+    return round(still / removed, 4) if removed else None
 
 
 def _joined(replay: Replay, path: str, first: int, second: int) -> bool:

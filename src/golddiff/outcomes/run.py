@@ -312,7 +312,7 @@ def store_attempts(store: Store, found: Analysed, gold: Gold, outcome: Outcome) 
     states = found.replay.attempts
     kept: set[str] = set()
     for index, (state, (fate, distance)) in enumerate(
-        zip(states, judge_attempts(states, gold, outcome.state), strict=True)
+        zip(states, judge_attempts(states, gold, outcome.state, found.replay.base), strict=True)
     ):
         attempt = _attempt(found, index, state, fate, distance, outcome.repository_id)
         kept.add(attempt.id)
