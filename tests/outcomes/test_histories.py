@@ -125,7 +125,7 @@ def test_the_outcomes_do_not_depend_on_the_order_of_import(solve: Solve, number:
     assert judge(history, shuffled) == judged
 
 
-@histories(without=("write_again",))
+@histories()
 def test_no_session_is_linked_to_a_commit_that_has_nothing_to_do_with_it(
     solve: Solve, number: int, names: Names
 ) -> None:
@@ -329,11 +329,7 @@ FOUND: dict[str, tuple[int, Names, str, SessionState, tuple[int, int, int]]] = {
 }  # fmt: skip
 """Shrunk examples that once differed from the truth: seed, operations, session, its state and its lines."""
 
-OPEN: dict[str, str] = {
-    "work that was thrown away is not accepted because a later session wrote the same": "both wrote what is there",
-    "lines that were moved to another file after the commit are kept": "a common line that ends a block is dropped",
-    "lines that were moved to another file later on are not corrected": "a common line that ends a block is dropped",
-}
+OPEN: dict[str, str] = {}
 """Those of `FOUND` that still differ, with the reason."""
 
 

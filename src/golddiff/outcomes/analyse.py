@@ -13,6 +13,7 @@ from datetime import datetime
 
 from golddiff.git import GitRepository
 from golddiff.outcomes import link as linking
+from golddiff.outcomes.again import note_again
 from golddiff.outcomes.evidence import Seen
 from golddiff.outcomes.history import History, accepted_graph, read_history
 from golddiff.outcomes.looks import Looks
@@ -109,6 +110,7 @@ def analyse(
         here.append((found, collect(session, events, done, digits)))
         if progress:
             progress(f"replayed {len(here)} sessions")
+    note_again([work for _, work in here])
     starts = [found.session.started_at for found, _ in here]
     since = min((start for start in starts if start), default=None)
     wrote = [{line for _, line in work.added} for _, work in here]

@@ -8,7 +8,8 @@ several branches.
 A line counts for the first commit that brought it: where an ancestor brought the same line to the same file after
 the session wrote it, a descendant that has it again (moved, reverted and restored, copied) shows nothing. A line that
 the file already held before the session is an idiom of that file and shows nothing either. Commits that are no
-ancestors of each other (a branch, and its squash on the default branch) are both linked.
+ancestors of each other (a branch, and its squash on the default branch) are both linked. What a later session of the
+same folder did once more (`again`) is that session's in every commit made since.
 """
 
 from __future__ import annotations
@@ -135,9 +136,9 @@ def _shared_lines(work: Written, history: History, weight: Weight) -> dict[str, 
             if not _in_time(commit, first):
                 continue
             for file in commit.files:
-                if line not in file.added:
-                    continue
                 path = file.change.path
+                if line not in file.added or _done_again(commit, work.again.added.get((path, line))):
+                    continue
                 home = path if path in written_at else file.change.old_path
                 entry = found[sha]
                 entry.added[path, line] = value if home in written_at else value * evidence.OTHER_PATH
@@ -149,6 +150,8 @@ def _shared_lines(work: Written, history: History, weight: Weight) -> dict[str, 
     for (path, line), at in work.removed.items():
         for sha in history.by_removed.get(line, ()):
             commit = history.commits[sha]
+            if _done_again(commit, work.again.removed.get((path, line))):
+                continue
             if _in_time(commit, at) and any(
                 path in (file.change.path, file.change.old_path) and line in file.removed for file in commit.files
             ):
@@ -157,6 +160,11 @@ def _shared_lines(work: Written, history: History, weight: Weight) -> dict[str, 
                 if at:
                     entry.latest = max(entry.latest or at, at)
     return found
+
+
+def _done_again(commit: CommitLines, at: datetime | None) -> bool:
+    """Whether another session did it once more before the commit was made; rebased ones keep their author's time."""
+    return at is not None and min(commit.facts.authored_at, commit.facts.committed_at) >= at
 
 
 def _in_time(commit: CommitLines, at: datetime | None) -> bool:
@@ -195,6 +203,7 @@ def _same_results(work: Written, history: History, since: datetime | None) -> di
             sha
             for sha in history.by_blob.get(blob, ())
             if _in_time(history.commits[sha], since)
+            and not _done_again(history.commits[sha], work.again.left.get((path, blob)))
             and any(file.change.path == path and file.change.new_blob == blob for file in history.commits[sha].files)
         }
         for sha in holders:
