@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.test_report import repo
+from cli.test_report import git, repo
 from golddiff.cli import application
 from golddiff.cli.app import run
 from golddiff.git import GitRepository
@@ -123,6 +123,16 @@ def test_a_workspace_without_outcomes_says_what_to_run(
         pass
     assert export() == 3
     assert "golddiff outcomes --repo PATH" in capfd.readouterr().err
+
+
+def test_a_repository_without_outcomes_here_is_an_error_and_not_an_empty_file(
+    linked: Path, tmp_path_factory: pytest.TempPathFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    git(other, "init", "-q")
+    assert export("--repo", str(other), "-o", "o.jsonl") == 3
+    assert f"no outcomes of {other}" in capfd.readouterr().err
+    assert not (linked / "o.jsonl").exists()
 
 
 def test_sessions_are_still_exported_by_their_ids(linked: Path, capfd: pytest.CaptureFixture[str]) -> None:

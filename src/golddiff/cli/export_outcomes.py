@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,9 @@ def command(
         if repo is not None:
             with GitRepository.open(repo) as git:
                 repository_id = describe_repository(git).id
-        if not store.count(Outcome):
-            raise InputError(f"there are no outcomes in {workspace}: run `golddiff outcomes --repo PATH` first.")
+        if not _outcomes(store, repository_id):
+            of = "" if repo is None else f" of {repo}"
+            raise InputError(f"there are no outcomes{of} in {workspace}: run `golddiff outcomes --repo PATH` first.")
         if name == "git-ai-notes":
             assert repo is not None
             assert notes_ref is not None
@@ -166,8 +168,15 @@ def _notes(store: Store, repo: Path, repository_id: str | None, ref: str, as_jso
         for outcome in _outcomes(store, repository_id)
         if (survival := _survival(store, outcome)) is not None
     ]
-    notes = git_ai_notes.notes_of(followed)
     with GitRepository.open(repo) as git:
+
+        @lru_cache(maxsize=64)
+        def file_at(sha: str, path: str) -> list[str] | None:
+            blob = git.files_at(sha, [path]).get(path) if git.resolve(sha) else None
+            data = None if blob is None else git.blob(blob)
+            return None if data is None else data.decode("utf-8", "replace").split("\n")
+
+        notes = git_ai_notes.notes_of(followed, file_at)
         done = write_notes(git, ref, notes.by_commit, replaceable=git_ai_notes.is_ours, at=datetime.now(UTC))
     _say(
         {

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -24,6 +24,10 @@ MAKER = "golddiff:"
 _PLAIN = re.compile(r'[^\s"\\\x00-\x1f\x7f]+')
 
 
+_Placed = tuple[LivedLines, list[tuple[int, int]]]
+"""Lines of one life, and where they stand in the accepting commit."""
+
+
 @dataclass
 class Notes:
     """Notes by commit, and what no note could say."""
@@ -32,20 +36,27 @@ class Notes:
     lines: int = 0
     """Lines attested."""
     left_out: int = 0
-    """Lines in files whose name the format cannot hold."""
+    """Lines in files whose name the format cannot hold, or that the repository does not have."""
 
 
-def notes_of(found: Iterable[tuple[Survival, Outcome, Session[Clean]]]) -> Notes:
-    """Return the notes of these outcomes."""
-    commits: dict[str, list[tuple[Session[Clean], Outcome, list[LivedLines]]]] = {}
+def notes_of(
+    found: Iterable[tuple[Survival, Outcome, Session[Clean]]], file_at: Callable[[str, str], Sequence[str] | None]
+) -> Notes:
+    """Return the notes of these outcomes.
+
+    `file_at` gives the lines of a file in a commit, by SHA and path, or None where it is not there: blank lines stand
+    between the lines of a group and are attested by nobody.
+    """
+    commits: dict[str, list[tuple[Session[Clean], Outcome, list[_Placed]]]] = {}
     notes = Notes()
     for survival, outcome, session in found:
-        mine: dict[str, list[LivedLines]] = {}
+        mine: dict[str, list[_Placed]] = {}
         for group in survival.groups:
-            if _quoted(group.path) is None:
+            ranges = None if _quoted(group.path) is None else _ranges(group, file_at(group.accepted_by, group.path))
+            if ranges is None:
                 notes.left_out += group.lines
             else:
-                mine.setdefault(group.accepted_by, []).append(group)
+                mine.setdefault(group.accepted_by, []).append((group, ranges))
         for sha, groups in mine.items():
             commits.setdefault(sha, []).append((session, outcome, groups))
     for sha, entries in commits.items():
@@ -61,19 +72,30 @@ def is_ours(note: bytes) -> bool:
     return f'"git_ai_version": "{MAKER}'.encode() in note
 
 
-def _note(sha: str, entries: list[tuple[Session[Clean], Outcome, list[LivedLines]]]) -> tuple[str, int]:
+def _ranges(group: LivedLines, lines: Sequence[str] | None) -> list[tuple[int, int]] | None:
+    """First and last line of each run of the group's lines; None where the file does not hold that many."""
+    numbers: list[int] = []
+    for number in range(group.first_line, len(lines or ()) + 1):
+        if len(numbers) == group.lines:
+            break
+        if (lines or ())[number - 1].strip():
+            numbers.append(number)
+    return _joined([(number, number) for number in numbers]) if len(numbers) == group.lines else None
+
+
+def _note(sha: str, entries: list[tuple[Session[Clean], Outcome, list[_Placed]]]) -> tuple[str, int]:
     attested: dict[str, list[str]] = {}
     sessions, total = {}, 0
     for session, outcome, groups in entries:
         key = f"s_{_digest(session.id)}"
-        own = [group for group in groups if group.fate is LineFate.KEPT]
         ranges: dict[str, list[tuple[int, int]]] = {}
-        for group in own:
-            ranges.setdefault(group.path, []).append((group.first_line, group.first_line + group.lines - 1))
+        for group, places in groups:
+            if group.fate is LineFate.KEPT:
+                ranges.setdefault(group.path, []).extend(places)
         for path, found in ranges.items():
             said = ",".join(str(first) if first == last else f"{first}-{last}" for first, last in _joined(found))
             attested.setdefault(path, []).append(f"  {key}::t_{_digest(outcome.id)} {said}")
-        accepted = sum(group.lines for group in own)
+        accepted = sum(group.lines for group, _ in groups if group.fate is LineFate.KEPT)
         total += accepted
         agent = {"tool": session.source, "id": session.provider_session_id or session.id}
         model = next(iter(session.models), None)
@@ -81,7 +103,7 @@ def _note(sha: str, entries: list[tuple[Session[Clean], Outcome, list[LivedLines
             "agent_id": agent | ({"model": model} if model else {}),
             "total_additions": outcome.written_lines,
             "accepted_lines": accepted,
-            "overriden_lines": sum(group.lines for group in groups if group.fate is LineFate.REVISED),
+            "overriden_lines": sum(group.lines for group, _ in groups if group.fate is LineFate.REVISED),
         }
     metadata = {
         "schema_version": SCHEMA,

@@ -46,9 +46,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     """File below the repository, as it was called in the accepting commit."""
     first_line: int
-    """First of the lines there, from 1; they follow each other."""
+    """First of the lines there, from 1; only blank ones stand between them."""
     lines: int
-    """How many, blank ones left out."""
+    """How many, blank ones not counted."""
     characters: int
     """Characters of these lines, without line ends."""
     fate: str
