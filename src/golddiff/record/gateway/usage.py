@@ -56,7 +56,7 @@ class _Answer(msgspec.Struct):
 
 _DECODER = msgspec.json.Decoder(_Answer)
 _TEXT = re.compile(
-    rb'"(?:content|text|delta|thinking|partial_json|arguments|refusal)":\s*"((?:[^"\\]|\\.)*)"', re.DOTALL
+    rb'"(?:content|text|delta|thinking|partial_json|arguments|refusal)":\s*"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL
 )
 
 
@@ -86,7 +86,7 @@ def estimated_answer(call: RawCall) -> int:
     body = call.response_body[:_MOST_ESTIMATED]
     if not body:
         return 0
-    written = sum(len(match[1]) for match in _TEXT.finditer(body))
+    written = sum(map(len, _TEXT.findall(body)))
     return -(-written * len(call.response_body) // len(body) // _BYTES_PER_TOKEN)
 
 
