@@ -24,7 +24,7 @@ exec(open(sys.argv[1]).read(), space)
 print(json.dumps(space["answer"](20, 22)))
 """
 HONEST = "def answer(a, b): return a + b"
-QUICK = Limits(wall_sec=2.0, cpu_sec=1, memory_bytes=160 << 20)
+QUICK = Limits(wall_sec=3.0, cpu_sec=1, memory_bytes=160 << 20)
 
 ATTACKS: dict[str, tuple[str, Ending]] = {
     "prints a verdict and leaves": ("import os\nprint(42, flush=True)\nos._exit(0)", Ending.VIOLATION),
