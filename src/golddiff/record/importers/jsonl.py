@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from io import FileIO
+from itertools import chain
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar, cast
 
@@ -56,10 +57,13 @@ class JsonLines(Generic[RecordT]):
         """A place in the file, and the number of the line that begins there."""
 
     def __iter__(self) -> Iterator[RecordT]:
-        with self.path.open("rb", buffering=0) as stream:
+        return chain.from_iterable(self._groups())
+
+    def _groups(self) -> Iterator[Iterable[RecordT]]:
+        with open(self.path, "rb", buffering=0) as stream:
             for block in _blocks(stream):
                 records = self._at_once(block)
-                yield from self._one_by_one(block) if records is None else records
+                yield self._one_by_one(block) if records is None else records
 
     def left_out(self) -> Counter[str]:
         """Records without an event of their own so far, by reason; damaged lines among them."""
@@ -93,6 +97,8 @@ class JsonLines(Generic[RecordT]):
         decode_line, uuid_of, keep, limit = self._decoder.decode, self._uuid_of, self.hashes.append, MAX_LINE_BYTES
         whole, start, stop, offset, complete = block
         shift = offset - start
+        if offset == 0 and whole.startswith(BOM):
+            start = len(BOM)
         while start < stop:
             end = whole.find(b"\n", start)
             if end < 0:
@@ -202,8 +208,7 @@ def _blocks(stream: FileIO) -> Iterator[_Block]:
 
     Memory is one block and one line; the rest of an overlong line is dropped.
     """
-    bom = stream.read(len(BOM)) == BOM
-    place = begin = stream.seek(len(BOM) if bom else 0)
+    place = begin = 0
     pieces, held = list[bytes](), 0
     while block := stream.read(_BLOCK_BYTES):
         size = len(block)

@@ -18,7 +18,7 @@ from golddiff.store.codec import compress, decompress
 ItemT = TypeVar("ItemT")
 
 CHUNK_ITEMS = 64
-OPEN_CHUNKS = 32
+OPEN_CHUNKS = 128
 
 
 class Packed(Generic[ItemT]):

@@ -49,33 +49,33 @@ class Message(msgspec.Struct, gc=False, omit_defaults=True):
 
 
 class Line(msgspec.Struct, gc=False, omit_defaults=True):
-    """One line of the file."""
+    """One line of the file; in the order in which the client writes them, fields are found faster."""
 
-    type: str | None = None
-    subtype: str | None = None
-    uuid: str | None = None
     parentUuid: str | None = None
     logicalParentUuid: str | None = None
     isSidechain: bool | None = None
-    agentId: str | None = None
-    sessionId: str | None = None
     cwd: str | None = None
+    sessionId: str | None = None
     version: str | None = None
     gitBranch: str | None = None
-    timestamp: str | int | float | None = None
+    agentId: str | None = None
+    type: str | None = None
+    subtype: str | None = None
+    message: Message | str | None = None
+    data: msgspec.Raw = NOTHING
+    attachment: msgspec.Raw = NOTHING
     isMeta: bool | None = None
     isCompactSummary: bool | None = None
     isVisibleInTranscriptOnly: bool | None = None
     isApiErrorMessage: bool | None = None
+    uuid: str | None = None
+    timestamp: str | int | float | None = None
+    toolUseResult: msgspec.Raw = NOTHING
     prUrl: str | None = None
     messageId: str | None = None
     """Of a snapshot of files, which has no `uuid`."""
     leafUuid: str | None = None
     """Of a summary, which has no `uuid`."""
-    message: Message | str | None = None
-    toolUseResult: msgspec.Raw = NOTHING
-    data: msgspec.Raw = NOTHING
-    attachment: msgspec.Raw = NOTHING
 
 
 class AgentProgress(msgspec.Struct, gc=False):
