@@ -134,3 +134,32 @@ def test_lines_without_a_place_go_along_when_their_file_is_moved() -> None:
     )
     assert not done.files["b.py"].known
     assert done.fragments == {"b.py": [("first\n", 1), ("second\n", 2)]}
+
+
+def test_an_edit_without_a_place_gets_one_when_a_later_edit_shows_the_whole_file() -> None:
+    done = run(
+        prompt(),
+        edit(replacements=(Replacement("two\n", "2\nmore of it\n"),)),
+        edit(before="one\n2\nmore of it\nthree\n", replacements=(Replacement("three\n", "3\n"),)),
+    )
+    assert done.base["a.py"].text == "one\ntwo\nthree\n"
+    assert done.files["a.py"].origins == (BASE, 1, 1, 2)
+    assert done.unplaced_edits == 0
+
+
+def test_hunks_without_a_place_get_one_too() -> None:
+    done = run(
+        prompt(),
+        edit(hunks="@@\n one\n-two\n+2\n"),
+        edit(before="one\n2\nthree\n", replacements=(Replacement("three\n", "3\n"),)),
+    )
+    assert (done.base["a.py"].text, done.files["a.py"].origins) == ("one\ntwo\nthree\n", (BASE, 1, 2))
+
+
+def test_where_such_an_edit_cannot_be_taken_back_its_lines_are_found_and_the_base_stays_unknown() -> None:
+    step = Replacement("gone\n", "a line of the agent's very own\n")
+    after = "one\na line of the agent's very own\nby hand\na line of the agent's very own\n"
+    done = run(prompt(), edit(replacements=(step,)), edit(before=after, after=after + "end\n"))
+    assert not done.base["a.py"].known
+    assert done.files["a.py"].origins == (BASE, 1, BASE, BASE, 2)
+    assert done.unplaced_edits == 1

@@ -3,9 +3,10 @@
 Each successful edit of the main agent or a sub-agent is applied in order. Where the transcript holds the whole file
 before or after, that wins; where it holds only a replacement or hunks, these are applied to the state known so far,
 or to the file at the base commit (`read_base`). An edit that fits nothing leaves the file's state unknown, and only
-the lines that the edit itself shows count as written. A state that the transcript shows and that we did not expect
-was changed by someone else: by a command of the agent if one ran since, else by the user; those lines are not the
-edit tools'. Commands that may have changed files are counted, their effect is not guessed.
+the lines that the edit itself shows count as written; once a later edit shows the whole file, it is placed there.
+A state that the transcript shows and that we did not expect was changed by someone else: by a command of the agent if
+one ran since, else by the user; those lines are not the edit tools'. Commands that may have changed files are counted,
+their effect is not guessed.
 
 An attempt is the state whenever the agent yields after changing something: the next prompt, a rejection, an
 interruption, or the end.
@@ -22,10 +23,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from golddiff import patch
-from golddiff.outcomes.lines import key, significant
+from golddiff.outcomes.lines import key, significant, tells
 from golddiff.outcomes.looks import Look
 from golddiff.types import Clean, Event, EventKind, FileEdit, TestRun
 
@@ -122,6 +124,8 @@ class Replay:
     failed_edits: int = 0
     unplaced_edits: int = 0
     """Edits that fit no known state: their lines count, their place is unknown."""
+    waiting: dict[str, list[tuple[FileEdit[Clean], Author]]] = field(default_factory=dict)
+    """Those edits by path, until an edit shows the whole file: then they are placed in it."""
     user_changes: int = 0
     """Times a file was found changed by the user between two edits."""
     rejections: int = 0
@@ -275,8 +279,7 @@ def _apply(
             current = _advance(current, edit.before, OTHERS)
             result.user_changes += changed_by == "user"
         else:
-            current = State(True, *_fresh(edit.before, BASE))
-            result.base[path] = current
+            current = _place_waiting(result, path, edit.before)
     elif edit.operation == "create" and edit.before is None and current.known and current.lines is not None:
         pass  # a whole-file write over a file that we know: an update
     target = (place(edit.new_path) or path) if edit.operation == "move" and edit.new_path is not None else path
@@ -289,6 +292,8 @@ def _apply(
         if after is None:
             state = State(False, None)
             result.unplaced_edits += 1
+            if target == path:
+                result.waiting.setdefault(path, []).append((edit, author))
             result.fragments.setdefault(target, []).extend((line, author.sequence) for line in written[0])
         else:
             state = _advance(current, after, author.sequence)
@@ -302,6 +307,56 @@ def _apply(
         added, removed = written
     result.writes.append(Write(target, author, added, removed, before, state.text))
     return True
+
+
+def _place_waiting(result: Replay, path: str, text: str) -> State:
+    """The state of a file that is shown whole for the first time, after edits that had no known place in it.
+
+    Where they can be taken back from the text one by one, what is left is the base. Where not, their lines are found
+    by themselves, and the base stays unknown.
+    """
+    edits = result.waiting.pop(path, [])
+    before: str | None = text
+    for edit, _ in reversed(edits):
+        before = _taken_back(edit, before) if before is not None else None
+    if before is not None:
+        state = State(True, *_fresh(before, BASE))
+        placed = state
+        for edit, author in edits:
+            after = _result(edit, placed)[0]
+            if after is None:
+                break
+            placed = _advance(placed, after, author.sequence)
+        if placed.text == text:
+            result.base[path] = state
+            result.unplaced_edits -= len(edits)
+            return placed
+    lines, origins = _fresh(text, BASE)
+    found = list(origins)
+    written = result.fragments.get(path, [])
+    matcher = SequenceMatcher(None, [line for line, _ in written], lines, autojunk=False)
+    for start, at, size in matcher.get_matching_blocks():
+        if tells(key(line) for line, _ in written[start : start + size]):
+            found[at : at + size] = [origin for _, origin in written[start : start + size]]
+    return State(True, lines, tuple(found))
+
+
+def _taken_back(edit: FileEdit[Clean], text: str) -> str | None:
+    """The text before an edit; None where the edit does not show for certain what that was."""
+    if edit.hunks is not None and not edit.replacements:
+        signs = {"+": "-", "-": "+", " ": " "}
+        try:
+            hunks = patch.parse_hunks(edit.hunks)
+            return patch.apply_hunks(
+                (patch.Hunk(None, tuple((signs[sign], line) for sign, line in hunk.lines)) for hunk in hunks), text
+            )
+        except patch.PatchError:
+            return None
+    for step in reversed(edit.replacements):
+        if step.every or not step.old or not step.new or text.count(step.new) != 1:
+            return None
+        text = text.replace(step.new, step.old)
+    return text if edit.replacements else None
 
 
 def _first_state(edit: FileEdit[Clean], path: str, read_base: Reader | None) -> State:
