@@ -111,14 +111,17 @@ class Bench:
         return self.answered[system.name] - before
 
 
-def stored(system: System) -> int:
-    """Calls of a golddiff gateway that are in its store; it must have stopped."""
+def stored(system: System) -> dict[str, int]:
+    """Calls of a golddiff gateway that has stopped: in its store, and still in its spool (taken now and counted)."""
+    from golddiff.record.calls.take import take
     from golddiff.store import Store
     from golddiff.types import Call
 
     assert system.folder is not None
-    with Store.open(system.folder, write=False) as store:
-        return store.count(Call)
+    with Store.open(system.folder) as store:
+        before = store.count(Call)
+        left = take(store, system.folder / "spool").calls
+    return {"stored": before, "left": left}
 
 
 def main() -> None:
@@ -154,8 +157,10 @@ def main() -> None:
         found["load"] = [load_before, os.getloadavg()[0]]
         found["minutes"] = (time.monotonic() - began) / 60
         found["missing"] = missing
+        if options.json:
+            options.json.write_text(json.dumps(found, indent=1))
         found["lost"] = {
-            system.name: {"answered": bench.answered[system.name], "stored": stored(system)}
+            system.name: {"answered": bench.answered[system.name], **stored(system)}
             for system in systems
             if system.folder is not None
         }

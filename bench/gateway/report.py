@@ -36,6 +36,8 @@ def _less(found: Rounds, system: str, base: str, name: str) -> str:
     """How many times lower than the base's; a difference below 10 us counts as 10 us."""
     if base not in found or base == system:
         return "1" if base == system else "-"
+    if not any(one["answered"] for one in found[base]):
+        return "-"
     ratios = [
         max(other[name], 0.01) / max(one[name], 0.01)
         for one, other in zip(found[system], found[base], strict=False)
@@ -50,8 +52,14 @@ def _short(value: float) -> str:
 
 def _table(title: str, found: Rounds, columns: dict[str, Callable[[str], str]]) -> list[str]:
     lines = [f"**{title}**", "", "| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for system in found:
-        lines.append(f"| {system} | " + " | ".join(column(system) for column in columns.values()) + " |")
+    for system, rounds in found.items():
+        if any(one["answered"] for one in rounds):
+            cells = [column(system) for column in columns.values()]
+        else:
+            failures = sum(one["failures"] for one in rounds)
+            said = f"{failures:,.0f} requests failed" if failures else "no answer before the end of the wait (31 s)"
+            cells = [f"answered none: {said}", *[""] * (len(columns) - 1)]
+        lines.append(f"| {system} | {' | '.join(cells)} |")
     return [*lines, ""]
 
 
@@ -157,9 +165,15 @@ def text(found: dict[str, Any]) -> str:
     if grown:
         lines += _plain(grown, "How cost grows with what is in the store (everything on, 32 connections)")
     if found["lost"]:
-        lines += ["**Records**: answers that clients had in full, and calls in the store afterwards.", ""]
-        lines += ["| | answered | stored |", "|---|---|---|"]
-        lines += [f"| {name} | {one['answered']:,} | {one['stored']:,} |" for name, one in found["lost"].items()]
+        lines += [
+            "**Records**: answers that clients had in full (without those that warmed up), calls in the store when the "
+            "gateway had been stopped (with 20 s to do so), and calls that its spool still held on disk.",
+            "",
+            "| | answered | in the store | in the spool |",
+            "|---|---|---|---|",
+        ]
+        for name, one in found["lost"].items():
+            lines.append(f"| {name} | {one['answered']:,} | {one['stored']:,} | {one['left']:,} |")
         lines.append("")
     for name, why in found["missing"].items():
         lines.append(f"Not run: {name} ({' '.join(why.split())[:200]}).")

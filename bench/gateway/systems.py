@@ -172,7 +172,7 @@ def start_litellm(upstream: int, folder: Path, peers: Path) -> System:
     environment = dict(os.environ, LITELLM_LOG="ERROR", LITELLM_LOCAL_MODEL_COST_MAP="True")
     environment["LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"] = "true"  # on loopback, for the time of the run
     arguments = [str(program), "--config", str(place / "config.yaml"), "--port", str(port), "--host", "127.0.0.1"]
-    return _start("LiteLLM proxy", arguments, port, place / "log", env=environment, patience=300)
+    return _start("LiteLLM proxy", arguments, port, place / "log", env=environment, patience=420)
 
 
 def start_mitmproxy(upstream: int, folder: Path, peers: Path) -> System:
