@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+
+import msgspec
 
 from golddiff.outcomes.evidence import KINDS
 from golddiff.outcomes.link import LINKED
@@ -69,3 +72,26 @@ def test_a_later_copy_is_known_as_one_across_a_merge(world: World) -> None:
     world.file("src/new.py", feature("alpha", 19) + feature("beta", 2))
     world.commit("back again, by hand")
     assert [link.sha for link in world.outcome(session).commits] == [sha]
+
+
+def test_a_small_session_in_a_young_repository_is_linked_without_a_whole_file_to_compare(
+    world: World, tmp_path: Path
+) -> None:
+    young = tmp_path / "young"
+    young.mkdir()
+    world.folder = young
+    world.git("init", "-q", "-b", "main")
+    world.file("app.py", "def greet(name):\n    return f'hello {name}'\n")
+    world.commit("first")
+    recorder = world.session("s1").prompt()
+    recorder.replace("app.py", "    return", "    title = name.strip().capitalize()\n    return")
+    (event,) = [event for event in recorder.events if event.edit is not None]
+    assert event.edit is not None
+    shown = msgspec.structs.replace(event.edit, before=None)  # some clients show no more than the replacement
+    recorder.events[-1] = msgspec.structs.replace(event, edit=shown)
+    session = recorder.save()
+    world.file("app.py", world.read("app.py") + "\n\nprint(greet('you'))\n")  # so no file is exactly as it was left
+    sha = world.commit("greet people by their name")
+    outcome = world.outcome(session)
+    assert [link.sha for link in outcome.commits] == [sha]
+    assert outcome.kept_lines == outcome.written_lines == 1
