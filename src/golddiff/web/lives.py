@@ -145,9 +145,9 @@ class Clock:
         for life in watched.lives:
             lived[life.session_id] += life.lines
         for fact in facts:
-            if fact.id in watched.followed:
+            if fact.id in watched.followed or lived[fact.id]:
                 rest = max(0, fact.lines.known - lived[fact.id])
-                unfollowed = min(rest, watched.followed[fact.id])
+                unfollowed = min(rest, watched.followed.get(fact.id, 0))
                 never = rest - unfollowed
             else:
                 unfollowed, never = fact.lines.kept + fact.lines.revised, fact.lines.dropped
