@@ -226,8 +226,9 @@ def test_later_commits_cannot_be_found_from_inside(grader: Grader, suite: Suite,
     build(tmp_path / "tree", BASE)
     build(tmp_path / "later", GOLD | {"objects/pack": "sum(prices)"})
     looks = (
-        "import os\nfound = ''\nfor top, _, names in os.walk('/'):\n    for name in names:\n"
-        "        if top.startswith(('/proc', '/dev', '/usr', '/python', '/site')): continue\n"
+        "import os\nfound = ''\nfor top, folders, names in os.walk('/'):\n"
+        "    if top == '/': folders[:] = set(folders) - {'proc', 'dev', 'usr', 'python', 'site'}\n"
+        "    for name in names:\n"
         "        try: text = open(os.path.join(top, name)).read()\n        except (OSError, ValueError): continue\n"
         "        if 'return ' + 'sum(prices)' in text: found = text\n"
         "exec(found or 'def total(prices): return 0')\n"
