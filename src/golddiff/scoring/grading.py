@@ -175,6 +175,10 @@ class Grader:
                 if isinstance(grade, Grade) and grade.passed:
                     found[index] = suites[index]
                     del tries[index]
+            for index, run in zip(tried, planted, strict=True):
+                if isinstance(run, Unscored):
+                    found[index] = run
+                    del tries[index]
             for index in [index for index, left in tries.items() if not left]:
                 found[index] = Unscored("planted tests disturb its tests, or are not run like them")
                 del tries[index]
