@@ -25,13 +25,14 @@ from golddiff.store.check import check
 CLIENTS = 50
 
 
-async def kill_rounds(folder: Path, rounds: int, at_least: int) -> tuple[Tally, list[float]]:
-    """Kill a gateway `rounds` times, and on until `at_least` calls were acknowledged; return how long each start took.
+async def kill_rounds(folder: Path, rounds: int, at_least: int) -> tuple[Tally, list[float], list[float]]:
+    """Kill a gateway `rounds` times, and on until `at_least` calls were acknowledged; return seconds and processor
+    seconds of each start, until its first answer.
 
     Moments are drawn by number of answers, so that a slow machine does the same work as a quick one.
     """
     dice = random.Random(rounds)
-    tally, started = Tally(), []
+    tally, started, used = Tally(), [], []
     number = 0
     async with upstream() as port:
         while number < rounds or len(tally.acked) < at_least:
@@ -42,18 +43,19 @@ async def kill_rounds(folder: Path, rounds: int, at_least: int) -> tuple[Tally, 
             async with asking(tally, gateway.address, CLIENTS):
                 await asyncio.wait_for(tally.first.wait(), 60)
                 started.append(time.monotonic() - began)
+                used.append(gateway.cpu_sec())
                 goal = len(tally.acked) + dice.randrange(2 * at_least // rounds)
                 while len(tally.acked) < goal:
                     await asyncio.sleep(0.02 * dice.random())
                 gateway.kill()
-    return tally, started
+    return tally, started, used
 
 
 @pytest.mark.faults
 def test_a_gateway_killed_a_hundred_times_has_every_call_that_it_acknowledged(tmp_path: Path) -> None:
     at_least = 100_000
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        tally, started = runner.run(kill_rounds(tmp_path, 100, at_least))
+        tally, started, used = runner.run(kill_rounds(tmp_path, 100, at_least))
     work = tmp_path / "work"
     take_rest(work, work / "spool")
     times = Counter(stored_numbers(work))
@@ -61,7 +63,8 @@ def test_a_gateway_killed_a_hundred_times_has_every_call_that_it_acknowledged(tm
     middle, longest = started[len(started) // 2], started[-1]
     sys.stderr.write(
         f"\n{len(tally.acked)} acknowledged calls over {len(started)} kills, {len(tally.acked - times.keys())} lost; "
-        f"from start to the first answer {middle:.2f} s (median), {longest:.2f} s (longest)\n"
+        f"from start to the first answer {middle:.2f} s (median), {longest:.2f} s (longest), "
+        f"{max(used):.2f} processor seconds at most\n"
     )
     assert not tally.acked - times.keys()
     assert max(times.values()) == 1
@@ -69,4 +72,4 @@ def test_a_gateway_killed_a_hundred_times_has_every_call_that_it_acknowledged(tm
     assert apsw.Connection(str(work / "golddiff.sqlite")).execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     with Store.open(work, write=False) as store:
         assert check(store).problems == []
-    assert middle < 2.0
+    assert max(used) < 2.0  # of processor time: what else the machine does is no part of a start
