@@ -10,6 +10,7 @@ import pytest
 from curate.kinds.test_history import History, code, history
 from golddiff.cli import application
 from golddiff.cli.app import run
+from golddiff.store import Store
 from golddiff.cli.curate import _print_counts
 
 __all__ = ["history"]
@@ -42,5 +43,9 @@ def test_git_without_a_repository_says_what_to_add(tmp_path: Path, capsys: pytes
 
 
 def test_a_workspace_without_sessions_says_what_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(application, ["curate", "--name", "x", "--workspace", str(tmp_path)]) == 3
+    curate = ["curate", "--name", "x", "--workspace", str(tmp_path)]
+    assert run(application, curate) == 3
+    assert "golddiff import" in capsys.readouterr().err
+    Store.open(tmp_path).close()
+    assert run(application, curate) == 3
     assert "golddiff outcomes" in capsys.readouterr().err

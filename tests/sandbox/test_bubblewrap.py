@@ -222,7 +222,10 @@ def test_an_interruption_ends_after_the_job_that_runs(monkeypatch: pytest.Monkey
 def test_nothing_is_left_running_afterwards(sandbox: Bubblewrap) -> None:
     run(sandbox, "import os, time\nfor _ in range(8):\n    if not os.fork(): os.setsid(); time.sleep(77)")
     sandbox.run(["/bin/sh", "-c", "for i in 1 2 3 4; do setsid sleep 4242 & done"], limits=QUICK)
-    assert not [command for command in processes().values() if b"sleep\x004242" in command]
+    # The kernel closes what pid 1 holds before it kills the others: for a moment they may still be listed.
+    until = time.monotonic() + 3
+    while left := [command for command in processes().values() if b"sleep\x004242" in command]:
+        assert time.monotonic() < until, left
 
 
 def test_results_come_back_in_order_from_several_interpreters(sandbox: Bubblewrap) -> None:
