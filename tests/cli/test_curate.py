@@ -10,8 +10,8 @@ import pytest
 from curate.kinds.test_history import History, code, history
 from golddiff.cli import application
 from golddiff.cli.app import run
-from golddiff.store import Store
 from golddiff.cli.curate import _print_counts
+from golddiff.store import Store
 
 __all__ = ["history"]
 
