@@ -73,3 +73,16 @@ def test_arms_that_never_differ_leave_room_for_a_difference() -> None:
     assert (same.low, same.estimate, same.high) == (-room, 0.0, room)
     apart = success_difference(ones, zeros, ones, counts, clusters=12)
     assert (apart.low, apart.high) == (1 - room, 1.0)
+
+
+def test_mcnemar_and_holm_equal_statsmodels() -> None:
+    tables = pytest.importorskip(
+        "statsmodels.stats.contingency_tables", reason="a second implementation: pip install statsmodels"
+    )
+    multiple = pytest.importorskip("statsmodels.stats.multitest")
+    for first, second in [(0, 3), (7, 2), (40, 61)]:
+        theirs = tables.mcnemar([[50, first], [second, 9]], exact=True).pvalue
+        assert mcnemar_exact(first, second) == pytest.approx(theirs)
+    p_values = {"a": 0.013, "b": 0.5, "c": 0.001, "d": 0.02, "e": 0.02}
+    theirs = multiple.multipletests(list(p_values.values()), method="holm")[1]
+    assert list(holm(p_values).values()) == pytest.approx(list(theirs))

@@ -68,3 +68,27 @@ def test_the_interval_covers_the_true_ratio() -> None:
             covered += result.ratio.low <= 0.6 <= result.ratio.high
     assert refused == 0
     assert covered / 150 >= 0.89
+
+
+def test_trainings_widen_the_interval_and_too_few_of_them_are_no_seed_level() -> None:
+    student, base, teacher, clusters = world(3, (0.42, 0.15, 0.60), 200)
+    one = capability_recovered(student, base, teacher, clusters, resamples=500)
+    several = capability_recovered(student, base, teacher, clusters, resamples=500, seeds=[0.35, 0.42, 0.5])
+    assert isinstance(one, Recovered)
+    assert isinstance(several, Recovered)
+    assert several.ratio.estimate == one.ratio.estimate
+    assert several.ratio.high - several.ratio.low > one.ratio.high - one.ratio.low
+    assert several.fieller is None
+    with pytest.raises(ValueError, match="at least 3"):
+        capability_recovered(student, base, teacher, clusters, resamples=500, seeds=[0.4, 0.5])
+
+
+def test_a_stage_counts_only_the_tasks_that_reached_it() -> None:
+    """Of ten tasks each arm finds the place in other ones; those it did not find say nothing of writing the change."""
+    tasks = [("f" + str(i),) for i in range(40)]
+    done, half, none = [1.0] * 40, [1.0, 0.0] * 20, [0.0] * 40
+    result = capability_recovered(half, none, done, tasks, resamples=300, known=(half, done, done))
+    assert isinstance(result, Recovered)
+    assert (result.theta_student.estimate, result.ratio.estimate) == (1.0, 1.0)
+    with pytest.raises(ValueError, match="no task that counts"):
+        capability_recovered(half, none, done, tasks, resamples=300, known=(none, done, done))

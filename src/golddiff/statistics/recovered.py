@@ -15,7 +15,12 @@ Method: percentile interval of a paired cluster bootstrap, all three arms on the
 with the covariance of those draws, as a check. The form is that of "performance gap recovered" (Burns et al. 2023,
 arXiv 2312.09390), unclipped. Fieller, E. C. (1954), J. R. Statist. Soc. B 16:175-185.
 
-Not covered: training seeds as an outer level; with one checkpoint per arm the interval speaks of tasks only.
+Of stages, such as writing the right change once the right place is found, each arm has tasks of its own (`known`): its
+theta is then a share of those. Which tasks these are is itself a result of the arm, so such a ratio describes a stage
+and is no experiment.
+
+Training seeds are an outer level where there are enough trainings (`seeds`); with one checkpoint per arm the interval
+speaks of tasks only.
 """
 
 from __future__ import annotations
@@ -25,8 +30,10 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from golddiff.statistics.intervals import Interval, percentile_interval, resample, resampled_ratios
+from golddiff.statistics.seeds import seed_noise
 
 __all__ = ["CRRefused", "Recovered", "capability_recovered"]
 
@@ -42,7 +49,7 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
 
     ratio: Interval
     fieller: tuple[float, float] | None
-    """Fieller's interval; None where it is unbounded."""
+    """Fieller's interval; None where it is unbounded, and where seeds are drawn."""
     theta_base: Interval
     theta_student: Interval
     theta_teacher: Interval
@@ -74,22 +81,33 @@ def capability_recovered(
     resamples: int = 10_000,
     seed: int = 0,
     level: float = 0.95,
+    known: tuple[Sequence[float], Sequence[float], Sequence[float]] | None = None,
+    seeds: Sequence[float] = (),
 ) -> Recovered | CRRefused:
     """Return capability recovered on tasks that all three arms have a score for, or why it is refused.
 
-    Scores are 0 to 1 per task; `clusters` is each task's path of cluster names (see `intervals.resample`).
+    Scores are 0 to 1 per task; `clusters` is each task's path of cluster names (see `intervals.resample`). `known`
+    holds 1 for each task that counts for student, base and teacher, else 0; None counts all. `seeds` are the success of
+    each training, where `student` is their mean task by task; nothing says that there was one training.
     Raises ValueError where there are no tasks or the columns differ in length.
     """
-    if not len(student) == len(base) == len(teacher) == len(clusters) or not student:
+    if not len(student) == len(base) == len(teacher) == len(clusters) or not len(student):
         raise ValueError(f"need equal columns of at least one task, got {len(student)}, {len(base)}, {len(teacher)}")
     counts_RN = resample(clusters, resamples=resamples, seed=seed)
     width = len({tuple(path[:1]) for path in clusters})
-    ones = np.ones(len(student))
     columns = {name: np.asarray(column, float) for name, column in zip("SBT", (student, base, teacher), strict=True)}
-    draws = {name: resampled_ratios(column, ones, counts_RN) for name, column in columns.items()}
-    points = {name: float(column.mean()) for name, column in columns.items()}
+    counted = {name: np.asarray(column, float) for name, column in zip("SBT", known or (), strict=known is not None)}
+    counted = counted or dict.fromkeys("SBT", np.ones(len(student)))
+    if not all(column.sum() for column in counted.values()):
+        raise ValueError("an arm has no task that counts: there is no share of them")
+    draws = {
+        name: resampled_ratios(column * counted[name], counted[name], counts_RN) for name, column in columns.items()
+    }
+    points = {name: float((column * counted[name]).sum() / counted[name].sum()) for name, column in columns.items()}
+    if seeds:
+        draws["S"] = draws["S"] + seed_noise(seeds, resamples, seed=seed)
 
-    def interval(estimate: float, replicates: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Interval:
+    def interval(estimate: float, replicates: NDArray[np.float64]) -> Interval:
         return percentile_interval(estimate, replicates, clusters=width, level=level)
 
     theta = {name: interval(points[name], draws[name]) for name in "SBT"}
@@ -113,7 +131,8 @@ def capability_recovered(
     denominators = np.where(draws["T"] - draws["B"] > 0, draws["T"] - draws["B"], math.nan)
     return Recovered(
         ratio=interval(gain.estimate / gap.estimate, (draws["S"] - draws["B"]) / denominators),
-        fieller=_fieller(gain.estimate, gap.estimate, np.cov(draws["S"] - draws["B"], draws["T"] - draws["B"])),
+        # Student's t with few degrees of freedom has no variance, so Fieller's interval has no covariance to work with.
+        fieller=None if seeds else _fieller(gain.estimate, gap.estimate, _covariance(draws)),
         theta_base=theta["B"],
         theta_student=theta["S"],
         theta_teacher=theta["T"],
@@ -123,9 +142,13 @@ def capability_recovered(
     )
 
 
-def _fieller(
-    top: float, bottom: float, covariance: np.ndarray[tuple[int, int], np.dtype[np.float64]]
-) -> tuple[float, float] | None:
+def _covariance(draws: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    gains, gaps = draws["S"] - draws["B"], draws["T"] - draws["B"]
+    both = ~(np.isnan(gains) | np.isnan(gaps))
+    return np.cov(gains[both], gaps[both])
+
+
+def _fieller(top: float, bottom: float, covariance: NDArray[np.float64]) -> tuple[float, float] | None:
     z_squared = 1.959963984540054**2
     a = bottom**2 - z_squared * float(covariance[1, 1])
     b = top * bottom - z_squared * float(covariance[0, 1])
