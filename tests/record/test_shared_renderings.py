@@ -107,4 +107,4 @@ def test_conversations_in_notes_become_transcripts() -> None:
     assert count == 112
     assert kinds["model_call"] == 1348  # as many as the notes hold messages of an assistant
     assert kinds["tool_call"] + kinds["command"] + kinds["edit"] == 1496  # and of tools
-    assert (kinds["prompt"], kinds["note"], kinds["interruption"]) == (269, 21, 2)
+    assert (kinds["prompt"], kinds["note"], kinds["interruption"]) == (299, 21, 2)

@@ -128,8 +128,8 @@ def conversation_note(tool: str, messages: list[dict[str, Any]], session: str = 
     return note("a\n  abcdef0123456789 1\n", prompts={"abcdef0123456789": entry})
 
 
-def transcript(tool: str) -> RawSession:
-    entry = parsed(conversation_note(tool, TALK)).metadata.entries["abcdef0123456789"]
+def transcript(tool: str, messages: list[dict[str, Any]] | None = None) -> RawSession:
+    entry = parsed(conversation_note(tool, messages or TALK)).metadata.entries["abcdef0123456789"]
     found = transcript_of(entry.messages, tool, "s1", "model-1", "x", None)
     assert found is not None
     return found
@@ -146,6 +146,24 @@ def test_in_a_copy_of_claude_code_the_message_after_a_call_is_its_result() -> No
     assert command.tests is not None
     assert command.tests.passed == 1
     assert found.session.skipped == {"not needed: thinking": 1}
+
+
+def test_in_a_copy_of_claude_code_without_results_every_user_message_is_the_users() -> None:
+    edit = {"file_path": "a.py", "old_string": "x", "new_string": "y"}
+    found = transcript(
+        "claude",
+        [
+            {"type": "user", "text": "change x"},
+            {"type": "tool_use", "name": "Edit", "input": edit},
+            {"type": "assistant", "text": "done"},
+            {"type": "tool_use", "name": "Bash", "input": {"command": "make test"}},
+            {"type": "assistant", "text": "all pass"},
+            {"type": "tool_use", "name": "Bash", "input": {"command": "git status"}},
+            {"type": "user", "text": "now z"},
+        ],
+    )
+    assert [event.text for event in found.events if event.kind is EventKind.PROMPT] == ["change x", "now z"]
+    assert [event.edit.success for event in found.events if event.edit] == [False]
 
 
 def test_in_the_copies_of_others_every_user_message_is_a_prompt_and_no_edit_is_known_to_be_made() -> None:

@@ -1,13 +1,15 @@
 """The conversation that git-ai copied into a note → a transcript.
 
-A copy says less than the client's own file: no ids, no usage, results only as text. In Claude Code's copies a tool's
-result is a `user` message, told from a prompt by the call that waits for it; the other clients' copies hold no
-results, so nothing says whether their edits were made (`success` is false).
+A copy says less than the client's own file: no ids, no usage, results only as text. In older builds' copies of Claude
+Code a tool's result is a `user` message, told from a prompt by the call that waits for it. Copies by builds from about
+1.1 on, and those of other clients, hold no results: there a `user` message is always the user's, and nothing says
+whether edits were made (`success` is false). Which of the two a copy is, is read from what follows its calls.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import blake2b
 
@@ -23,8 +25,8 @@ from golddiff.record.importers.timestamps import moment
 from golddiff.record.importers.tool_shapes import asked, json_text
 from golddiff.types import EventKind, RawSession, Session, new_id
 
-_WITH_RESULTS = frozenset({"claude"})
-"""Clients whose copies hold tool results, as `user` messages."""
+_CLAUDE = "claude"
+"""The client whose copies may hold tool results, as `user` messages."""
 _ERRORS = ("<tool_use_error>", "Error: ", "Exit code ", "The user doesn't want to ")
 _NO_RESULTS = ("[Request interrupted by user", "<command-", "<local-command-", "<task-notification>")
 _LINE = Line()
@@ -63,6 +65,7 @@ def transcript_of(
     waiting: deque[str] = deque()
     skipped: Counter[str] = Counter()
     hashes = []
+    with_results = tool == _CLAUDE and holds_results(records)
     for number, record in enumerate(records):
         try:
             message = decode(_MESSAGE, record)
@@ -76,7 +79,7 @@ def transcript_of(
             call_id = f"m{number}"
             arguments = json_text(message.input)
             calls.call(call_id, message.name, arguments, asked(message.name, message.input, None), at=at, model=model)
-            if tool in _WITH_RESULTS:
+            if with_results:
                 waiting.append(call_id)
         elif message.type == "user" and waiting and not text.startswith(_NO_RESULTS):
             answer = Answer(text, is_error=text.startswith(_ERRORS))
@@ -105,12 +108,31 @@ def transcript_of(
     )
 
 
+def holds_results(records: Sequence[msgspec.Raw]) -> bool:
+    """Whether a copy holds the results of tools: most runs of calls in it are followed by a `user` message.
+
+    Without them the agent's next words or the end of its turn follow; a call that nothing follows says nothing.
+    """
+    answered = unanswered = 0
+    before = ""
+    for record in records:
+        try:
+            kind = decode(_MESSAGE, record).type
+        except msgspec.DecodeError:
+            continue
+        if before == "tool_use" and kind != "tool_use":
+            answered += kind == "user"
+            unanswered += kind != "user"
+        before = kind
+    return answered > unanswered
+
+
 def _said(log: EventLog, tool: str | None, text: str, at: datetime | None) -> None:
     """Enter what a `user` message says: a prompt, or what the client put in."""
     if tool == "codex" and is_injected(text):
         log.add(EventKind.NOTE, at, text=text)
         return
-    if tool not in _WITH_RESULTS:
+    if tool != _CLAUDE:
         log.add(EventKind.PROMPT, at, text=text)
         return
     found = said(_LINE, text, by_user=True)
