@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Iterable
 
 from golddiff.outcomes.analyse import Analysed
+from golddiff.outcomes.decide import METHOD, attempts_of, written_lines
 from golddiff.outcomes.fates import line_fates
 from golddiff.outcomes.gold import Gold
 from golddiff.outcomes.judge import Judgement, hunk_fates
 from golddiff.outcomes.place import Placement
 from golddiff.outcomes.replay import replay
-from golddiff.outcomes.run import METHOD, drop_attempts, store_attempts, written_lines
+from golddiff.outcomes.run import drop_attempts, keep_attempts
 from golddiff.outcomes.told import gold_of, last_verdict, load_events, weigh
 from golddiff.rights import redact_text
 from golddiff.store import Store
@@ -76,7 +77,7 @@ def settle_without_git(store: Store, session_ids: Iterable[str] | None = None) -
                 store.put(NOWHERE)
             store.put(outcome, parents=(session_id, NOWHERE.id))
             found = Analysed(session, "its verdict was told", True, Placement(None, ()), done, 0.0, [])
-            store_attempts(store, found, gold, outcome)
+            keep_attempts(store, outcome, attempts_of(found, gold, outcome))
         made.append(outcome)
     return made
 

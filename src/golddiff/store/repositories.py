@@ -53,7 +53,11 @@ def commit_id(repository: str, sha: str) -> str:
 
 def remember_repository(store: Store, git: GitRepository) -> Repository:
     """Store the repository's record and return it; a licence that someone stated for it is kept."""
-    found = describe_repository(git)
+    return remember(store, describe_repository(git))
+
+
+def remember(store: Store, found: Repository) -> Repository:
+    """As `remember_repository`, of a repository that was described before."""
     for known in store.find(Repository, id=found.id):
         stated: Clean | None = known.licence_source
         read_from_files = stated is not None and all(map(licence.is_licence_file, stated.split(", ")))
