@@ -270,6 +270,17 @@ def test_files_are_given_to_a_command(sandbox: Bubblewrap) -> None:
     assert result.stdout == b"one two"
 
 
+def test_a_command_has_its_limits_before_it_starts(sandbox: Bubblewrap) -> None:
+    limits = Limits(processes=9, memory_bytes=99 << 20, file_bytes=1000, cpu_sec=2, open_files=33)
+    said = sandbox.run(["/usr/bin/prlimit", "--noheadings", "--raw", "--output", "RESOURCE,SOFT,HARD"], limits=limits)
+    found = {name: (soft, hard) for name, soft, hard in (line.split() for line in said.stdout.decode().splitlines())}
+    wanted = {"NPROC": 9, "AS": 99 << 20, "FSIZE": 1000, "NOFILE": 33, "CORE": 0}
+    assert {name: found[name] for name in wanted} == {name: (str(at), str(at)) for name, at in wanted.items()}
+    assert found["CPU"] == ("2", "3")
+    with pytest.raises(ValueError, match="larger than the limit"):
+        sandbox.run(["/bin/true"], files={"a": bytes(1001)}, limits=limits)
+
+
 @pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", ""])
 def test_file_names_stay_inside(sandbox: Bubblewrap, name: str) -> None:
     with pytest.raises(ValueError, match="below /work"):

@@ -134,19 +134,11 @@ class Bubblewrap:
     ) -> Result:
         """Run one command in a fresh sandbox; see `contract.Sandbox.run`."""
         limits = limits or Limits()
-        confined = [
-            "/usr/bin/prlimit",  # inside: a limit on processes set outside would hit our next sandbox instead
-            f"--nproc={limits.processes}",
-            f"--as={limits.memory_bytes}",
-            f"--fsize={limits.file_bytes}",
-            f"--cpu={limits.cpu_sec}:{limits.cpu_sec + 1}",
-            f"--nofile={limits.open_files}",
-            "--core=0",
-            "--",
-            *argv,
-        ]
+        largest = max(map(len, (files or {}).values()), default=0)
+        if largest > limits.file_bytes:
+            raise ValueError(f"a file of {largest:,} bytes is larger than the limit of {limits.file_bytes:,} bytes")
         started = time.monotonic()
-        with Inside(self._command(confined, limits), self._filter, files or {}) as inside:
+        with Inside(self._command(argv, limits), self._filter, files or {}, limits=limits, uid=self._uid) as inside:
             stopped = inside.read_all(started + limits.wall_sec, limits.output_bytes)
             code = None if stopped else inside.process.wait()
         out, err = (bytes(data[: limits.output_bytes]) for data in (inside.out, inside.err))

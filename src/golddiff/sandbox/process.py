@@ -3,11 +3,15 @@
 How it fits: `bubblewrap` says what to start; this starts it, reads from it within limits and ends it. Whatever
 happens, the process group is killed, bubblewrap takes its process-id namespace down (`--die-with-parent`), and
 `--sync-fd` is read to its end, which the kernel gives only when the last process inside is gone.
+
+Limits are set from outside (`confinement`) while bubblewrap holds the sandbox's first process back (`--info-fd`,
+`--block-fd`). Where they cannot be set, nothing runs.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -18,7 +22,8 @@ from pathlib import PurePosixPath
 from typing import IO, cast
 
 from golddiff.errors import SandboxError
-from golddiff.sandbox.contract import Ending
+from golddiff.sandbox.confinement import confine
+from golddiff.sandbox.contract import Ending, Limits
 
 __all__ = ["OUTSIDE", "Inside"]
 
@@ -26,6 +31,7 @@ OUTSIDE = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 """Environment of the tools that enter the sandbox; nothing of ours is inherited."""
 
 _LEFTOVER_SEC = 3.0
+_SET_UP_SEC = 20.0
 
 
 class Inside:
@@ -37,9 +43,14 @@ class Inside:
         seccomp: bytes,
         files: Mapping[str, bytes],
         *,
+        limits: Limits | None = None,
+        uid: int | None = None,
         private: bool = False,
     ) -> None:
         """Start `command(descriptor arguments)` with the filter and with `files` below /work.
+
+        `limits` hold for everything inside from its first instruction; None: what is started sets its own. `uid` is
+        whom the command becomes, None: us. Raises SandboxError where bubblewrap ends before it has started anything.
 
         `private`: `stdin` and `stdout` are pipes of their own, whose numbers end the command. bwrap's own process
         keeps the standard streams open, where code inside that has its uid can open them by /proc/1/fd.
@@ -58,6 +69,12 @@ class Inside:
                 source.seek(0)
                 passed.append(source.fileno())
                 descriptors += ["--file" if place else "--seccomp", str(source.fileno()), *([place] if place else [])]
+            if limits:
+                (told, tell), (held_back, release) = os.pipe(), os.pipe()
+                for descriptor in (told, tell, held_back):
+                    ours.callback(os.close, descriptor)
+                passed += [tell, held_back]
+                descriptors += ["--info-fd", str(tell), "--block-fd", str(held_back)]
             line = command(descriptors)
             if private:
                 (jobs, to_jobs), (from_replies, replies) = os.pipe(), os.pipe()
@@ -75,12 +92,33 @@ class Inside:
                 env=OUTSIDE,
                 start_new_session=True,  # Ctrl-C is ours to handle; the sandbox dies with us
             )
+            told = os.dup(told) if limits else -1  # the other ends close here, so that it ends with bubblewrap
         streams = self.process.stdin, self.process.stdout, self.process.stderr
         self.stdin, self.stdout, self.stderr = (cast(IO[bytes], stream) for stream in streams)
         if private:
             self.stdin, self.stdout = os.fdopen(to_jobs, "wb"), os.fdopen(from_replies, "rb")
         for stream in (self.stdout, self.stderr):
             os.set_blocking(stream.fileno(), False)
+        if limits:
+            try:
+                self._confine(told, limits, uid)
+            except BaseException:
+                self.close()  # before it is released
+                raise
+            finally:
+                os.close(release)
+
+    def _confine(self, told: int, limits: Limits, uid: int | None) -> None:
+        with os.fdopen(told, "rb") as info:
+            ready, _, _ = select.select([info], [], [], _SET_UP_SEC)
+            said = info.read() if ready else b""
+        try:
+            first = int(json.loads(said)["child-pid"])
+        except (ValueError, KeyError, TypeError):
+            self.read_all(time.monotonic() + 1.0, 4096)
+            lines = self.err.decode(errors="replace").strip().splitlines()
+            raise SandboxError(f"does not start: {lines[-1] if lines else self.process.returncode}") from None
+        confine(first, limits, uid)
 
     def __enter__(self) -> Inside:
         return self
