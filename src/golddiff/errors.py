@@ -8,7 +8,8 @@
     ├── RightsError               5   a row has no verdict, or the verdict forbids this use
     ├── ModelError                6   a model is unknown, corrupt or cannot run here
     ├── SandboxError              7   untrusted code cannot be contained on this machine
-    └── UpstreamError             8   a model behind a URL did not answer usefully
+    ├── UpstreamError             8   a model behind a URL did not answer usefully
+    └── BudgetSpent               9   the money or time that was given is used up; what was finished is kept
 
 Nothing outside `cli` catches `GolddiffError` to hide it: recording is the only part that must never raise.
 """
@@ -64,3 +65,9 @@ class UpstreamError(GolddiffError):
     """A model behind a URL did not answer usefully."""
 
     exit_code = 8
+
+
+class BudgetSpent(GolddiffError):
+    """The money or time that was given is used up; what was finished is kept, and the same command goes on."""
+
+    exit_code = 9

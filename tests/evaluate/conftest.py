@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -58,6 +59,20 @@ def answering(share: int, name: str = "model") -> ScriptedUpstream:
         return window.replace("old", "new") if number % 10 < share else window
 
     return ScriptedUpstream(script, name=name, likelihood=lambda pair: 2.0 - share / 10)
+
+
+@dataclass(frozen=True)
+class Answering:
+    """Opens `answering(share)`, here or in another process."""
+
+    share: int
+
+    @property
+    def name(self) -> str:
+        return f"model-{self.share}"
+
+    def open(self) -> ScriptedUpstream:
+        return answering(self.share, self.name)
 
 
 def arm(name: str, role: Role, share: int, **more: object) -> Arm:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from golddiff.evaluate.answers import AnswerBook, Failure, Likelihood
+from golddiff.evaluate.asking import Way
 from golddiff.evaluate.likelihood import ONLY_DELETES, changed_lines, changed_spans, untouched
 from golddiff.prompts import edit_messages
 from golddiff.providers import ScriptedUpstream
@@ -35,7 +36,7 @@ def test_nats_and_tokens_are_those_of_the_changed_lines(tmp_path: Path) -> None:
     upstream = ScriptedUpstream(lambda _: "", likelihood=lambda pair: seen.append(pair) or 0.5)
     example = task(1)
     with AnswerBook(tmp_path, "m", "h", upstream) as book:
-        (found,) = changed_lines(book, [(example, edit_messages(example))], batch=8)
+        (found,) = changed_lines(book, [(example, edit_messages(example))], Way(batch=8))
     assert [message.role for message in seen[0][0]] == ["user", "assistant"]
     assert seen[0][0][-1].content == "def f():"
     new = "\n    return new(1)"
@@ -47,15 +48,15 @@ def test_a_change_that_only_deletes_is_left_out_with_its_reason(tmp_path: Path) 
 
     example = msgspec.structs.replace(task(1), after=Clean("def f():\n"))
     with AnswerBook(tmp_path, "m", "h", ScriptedUpstream(lambda _: "")) as book:
-        assert changed_lines(book, [(example, edit_messages(example))], batch=8) == [Failure(ONLY_DELETES)]
+        assert changed_lines(book, [(example, edit_messages(example))], Way(batch=8)) == [Failure(ONLY_DELETES)]
 
 
 def test_bare_documents_are_scored_without_a_conversation(tmp_path: Path) -> None:
     seen = []
     upstream = ScriptedUpstream(lambda _: "", likelihood=lambda pair: seen.append(pair) or 2.0)
     with AnswerBook(tmp_path, "m", "h", upstream) as book:
-        assert untouched(book, ["abc"], batch=8) == [Likelihood(6.0, 3)]
-        assert untouched(book, ["abc"], batch=8) == [Likelihood(6.0, 3)]
+        assert untouched(book, ["abc"], Way(batch=8)) == [Likelihood(6.0, 3)]
+        assert untouched(book, ["abc"], Way(batch=8)) == [Likelihood(6.0, 3)]
     assert seen == [((), "abc")]
 
 
@@ -67,7 +68,7 @@ def test_a_model_that_gives_no_likelihood_gives_a_reason(tmp_path: Path) -> None
             raise UpstreamError("chat APIs give none")
 
     with AnswerBook(tmp_path, "m", "h", Chat(lambda _: "")) as book:
-        (found,) = changed_lines(book, [(task(1), edit_messages(task(1)))], batch=8)
+        (found,) = changed_lines(book, [(task(1), edit_messages(task(1)))], Way(batch=8))
     assert isinstance(found, Failure)
     assert "chat APIs" in found.reason
 
@@ -75,12 +76,12 @@ def test_a_model_that_gives_no_likelihood_gives_a_reason(tmp_path: Path) -> None
 def test_a_torn_last_line_is_dropped_and_asked_again(tmp_path: Path) -> None:
     upstream = ScriptedUpstream(lambda _: "")
     with AnswerBook(tmp_path, "m", "h", upstream) as book:
-        untouched(book, ["abc", "defg"], batch=1)
+        untouched(book, ["abc", "defg"], Way(batch=1))
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
     file.write_bytes(whole[:-5])
     with AnswerBook(tmp_path, "m", "h", upstream) as book:
-        assert untouched(book, ["abc", "defg"], batch=1) == [Likelihood(3.0, 3), Likelihood(4.0, 4)]
+        assert untouched(book, ["abc", "defg"], Way(batch=1)) == [Likelihood(3.0, 3), Likelihood(4.0, 4)]
     assert file.read_bytes() == whole
 
 
@@ -89,7 +90,7 @@ def test_answers_of_one_model_are_never_given_for_another(tmp_path: Path, identi
     calls = []
     upstream = ScriptedUpstream(lambda _: "", likelihood=lambda pair: calls.append(pair) or 1.0)
     with AnswerBook(tmp_path, "m", "h", upstream) as book:
-        untouched(book, ["abc"], batch=1)
+        untouched(book, ["abc"], Way(batch=1))
     with AnswerBook(tmp_path, identity, "h", upstream) as book:
-        untouched(book, ["abc"], batch=1)
+        untouched(book, ["abc"], Way(batch=1))
     assert len(calls) == (1 if identity == "m" else 2)

@@ -1,8 +1,9 @@
 """Answers of models, asked once and kept: an evaluation that stops goes on where it was.
 
-How it fits: `run` asks through `AnswerBook`; what is known is not asked again. The key is the hash of everything that
-an answer depends on (model identity, harness, limit, messages), so a changed prompt or checkpoint never meets an old
-answer. One append-only file per model, a JSON line per answer; a torn last line is dropped and asked again.
+How it fits: `run` asks through `AnswerBook`; what is known is not asked again, the rest is put by `asking`. The key is
+the hash of everything that an answer depends on (model identity, harness, limit, messages), so a changed prompt or
+checkpoint never meets an old answer. One append-only file per model, a JSON line per answer; a torn last line is
+dropped and asked again.
 
 Answers are redacted before they are kept, and the redacted text is what is scored: the same on every run.
 """
@@ -10,13 +11,16 @@ Answers are redacted before they are kept, and the redacted text is what is scor
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
 import msgspec
 
-from golddiff.errors import UpstreamError, WorkspaceError
+from golddiff.errors import WorkspaceError
+from golddiff.evaluate.asking import Asking, Failure, Way, put
+from golddiff.evaluate.budget import Price
 from golddiff.providers.upstream import ScoredPair, Upstream
 from golddiff.rights.redact import redact_text
 from golddiff.types import Clean, Message, derive_id
@@ -24,7 +28,6 @@ from golddiff.types import Clean, Message, derive_id
 __all__ = ["Answer", "AnswerBook", "Failure", "Likelihood", "Question"]
 
 ItemT = TypeVar("ItemT")
-_LOST_AFTER = 3  # batches in a row without any answer
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -34,13 +37,19 @@ class Question(msgspec.Struct, frozen=True):
     max_tokens: int
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     """What it answered."""
 
     text: Clean
     cut: bool
     """It met the limit of tokens."""
     tokens: int
+    """Tokens generated; 0 where nobody said."""
+    prompt_tokens: int = 0
+    """Tokens of the conversation; 0 where nobody said."""
+    seconds: float | None = None
+    """Of a request in flight: until it was answered, retries included. Of a batch: its time by its answers. None where
+    nobody measured."""
 
 
 class Likelihood(msgspec.Struct, frozen=True):
@@ -51,23 +60,45 @@ class Likelihood(msgspec.Struct, frozen=True):
     tokens: int
 
 
-class Failure(msgspec.Struct, frozen=True):
-    """There is no answer, and why: our machinery's failure, not the model's."""
-
-    reason: str
-
-
 class _Entry(msgspec.Struct, omit_defaults=True):
     key: str
     answer: Answer | None = None
     likelihood: Likelihood | None = None
 
 
+def _answers(upstream: Upstream, items: Sequence[Question]) -> list[_Entry]:
+    began = time.perf_counter()
+    completions = upstream.complete([item.messages for item in items], items[0].max_tokens)
+    each = round((time.perf_counter() - began) / len(items), 6)
+    return [
+        _Entry(
+            "",
+            answer=Answer(redact_text(c.text), c.finish_reason == "length", c.completion_tokens, c.prompt_tokens, each),
+        )
+        for c in completions
+    ]
+
+
+def _likelihoods(upstream: Upstream, items: Sequence[ScoredPair]) -> list[_Entry]:
+    return [_Entry("", likelihood=Likelihood(*found)) for found in upstream.loglikelihood(items)]
+
+
+def _order_of_question(question: Question) -> tuple[int, int]:
+    return question.max_tokens, sum(len(message.content) for message in question.messages)
+
+
+def _order_of_pair(pair: ScoredPair) -> tuple[int, int]:
+    return 0, sum(len(message.content) for message in pair[0]) + len(pair[1])
+
+
 class AnswerBook:
     """The kept answers of one model. Use as a context manager."""
 
-    def __init__(self, folder: Path, identity: str, harness: str, upstream: Upstream) -> None:
-        self._upstream = upstream
+    def __init__(
+        self, folder: Path, identity: str, harness: str, upstream: Upstream, price: Price | None = None
+    ) -> None:
+        """Open the book of one model; `price` is what its server charges, None: nothing, or nobody said."""
+        self._upstream, self._price = upstream, price
         self._path = folder / f"{derive_id('ans', identity, harness)}.jsonl"
         self._known: dict[str, _Entry] = {}
         try:
@@ -83,94 +114,85 @@ class AnswerBook:
         self._file.close()
 
     def ask(
-        self, questions: Sequence[Question], *, batch: int, progress: Callable[[int], None] = lambda _: None
+        self,
+        questions: Sequence[Question],
+        way: Way | None = None,
+        *,
+        progress: Callable[[int], None] = lambda _: None,
+        answered: Callable[[int, Answer], None] = lambda index, answer: None,
     ) -> list[Answer | Failure]:
-        """Answer all questions in order, `batch` at a time; `progress` gets the number answered after each batch.
+        """Answer all questions in order.
 
-        Questions of one limit are batched together, shortest first, so that an engine pads little.
+        `progress` gets the number that is done, `answered` each answer with its place: first those that were kept.
         """
         keys = [derive_id("q", q.max_tokens, *(f"{m.role}\n{m.content}" for m in q.messages)) for q in questions]
+        places = {key: index for index, key in enumerate(keys)}
+        asking = Asking(
+            fetch=_answers,
+            order=_order_of_question,
+            most_usd=lambda one: self._price.most(one.messages, one.max_tokens) if self._price else 0.0,
+            usd=self._usd,
+        )
 
-        def fetch(items: Sequence[Question]) -> list[_Entry]:
-            completions = self._upstream.complete([item.messages for item in items], items[0].max_tokens)
-            return [
-                _Entry("", answer=Answer(redact_text(c.text), c.finish_reason == "length", c.completion_tokens))
-                for c in completions
-            ]
+        def told(entry: _Entry) -> None:
+            if entry.answer is not None:
+                answered(places[entry.key], entry.answer)
 
-        def order(question: Question) -> tuple[int, int]:
-            return question.max_tokens, sum(len(message.content) for message in question.messages)
-
-        failures = self._fill(keys, questions, batch, order, fetch, progress)
+        failures = self._fill(keys, questions, asking, way, progress, told)
         return [self._known[key].answer or Failure("?") if key in self._known else failures[key] for key in keys]
 
     def score(
-        self, pairs: Sequence[ScoredPair], *, batch: int, progress: Callable[[int], None] = lambda _: None
+        self,
+        pairs: Sequence[ScoredPair],
+        way: Way | None = None,
+        *,
+        progress: Callable[[int], None] = lambda _: None,
     ) -> list[Likelihood | Failure]:
         """Return the likelihood of every text as the answer to its conversation, in order."""
         keys = [derive_id("l", *(f"{m.role}\n{m.content}" for m in messages), text) for messages, text in pairs]
-
-        def fetch(items: Sequence[ScoredPair]) -> list[_Entry]:
-            return [_Entry("", likelihood=Likelihood(*found)) for found in self._upstream.loglikelihood(items)]
-
-        def order(pair: ScoredPair) -> tuple[int, int]:
-            return 0, sum(len(message.content) for message in pair[0]) + len(pair[1])
-
-        failures = self._fill(keys, pairs, batch, order, fetch, progress)
+        asking = Asking(
+            fetch=_likelihoods, order=_order_of_pair, most_usd=lambda pair: 0.0, usd=lambda pair, entry: 0.0
+        )
+        failures = self._fill(keys, pairs, asking, way, progress, lambda entry: None)
         return [self._known[key].likelihood or Failure("?") if key in self._known else failures[key] for key in keys]
+
+    def _usd(self, question: Question, entry: _Entry) -> float:
+        if self._price is None or entry.answer is None:
+            return 0.0
+        if not entry.answer.prompt_tokens:  # the server does not tell: what it may have been
+            return self._price.most(question.messages, question.max_tokens)
+        return self._price.cost(entry.answer.prompt_tokens, entry.answer.tokens)
 
     def _fill(
         self,
         keys: Sequence[str],
         items: Sequence[ItemT],
-        batch: int,
-        order: Callable[[ItemT], tuple[int, int]],
-        fetch: Callable[[Sequence[ItemT]], list[_Entry]],
+        asking: Asking[ItemT, _Entry],
+        way: Way | None,
         progress: Callable[[int], None],
+        told: Callable[[_Entry], None],
     ) -> dict[str, Failure]:
         missing = {key: item for key, item in zip(keys, items, strict=True) if key not in self._known}
-        queue = sorted(missing, key=lambda key: order(missing[key]))
         failures: dict[str, Failure] = {}
-        done = len(items) - len(queue)
+        done = len(items) - len(missing)
         progress(done)
-        lost = 0
-        while queue:
-            limit = order(missing[queue[0]])[0]
-            taken = [key for key in queue[:batch] if order(missing[key])[0] == limit]
-            queue = queue[len(taken) :]
-            answered = self._attempt(taken, missing, fetch, failures) if lost < _LOST_AFTER else 0
-            for key in taken:
-                if key not in self._known:
-                    failures.setdefault(key, Failure("the model stopped answering"))
-            lost = 0 if answered else lost + 1
-            done += len(taken)
-            progress(done)
-        return failures
+        for key in dict.fromkeys(keys):
+            if key in self._known:
+                told(self._known[key])
 
-    def _attempt(
-        self,
-        keys: Sequence[str],
-        items: dict[str, ItemT],
-        fetch: Callable[[Sequence[ItemT]], list[_Entry]],
-        failures: dict[str, Failure],
-    ) -> int:
-        """Fetch a batch; where it fails, one by one, so that one impossible question costs only itself."""
-        try:
-            entries = fetch([items[key] for key in keys])
-        except UpstreamError as error:
-            if len(keys) == 1:
-                failures[keys[0]] = Failure(f"model: {error}")
-                return 0
-            answered = 0
-            for index, key in enumerate(keys):
-                if index >= _LOST_AFTER and not answered:
-                    break  # shortest first: what follows is no easier
-                answered += self._attempt([key], items, fetch, failures)
-            return answered
-        for key, entry in zip(keys, entries, strict=True):
-            entry.key = key
-            self._keep(entry)
-        return len(keys)
+        def keep(key: str, found: _Entry | Failure) -> None:
+            nonlocal done
+            if isinstance(found, Failure):
+                failures[key] = found
+            else:
+                found.key = key
+                self._keep(found)
+                told(found)
+            done += 1
+            progress(done)
+
+        put(self._upstream, missing, asking, way or Way(), keep)
+        return failures
 
     def _keep(self, entry: _Entry) -> None:
         self._known[entry.key] = entry

@@ -4,7 +4,11 @@ How it fits: an arm is a model behind `providers.Upstream` plus how it is asked,
 when the session was recorded. `run.evaluate` asks every arm the same tasks; `cli.evaluate` and recipes make the arms.
 
 An untrained model is told the edit format in words (`explain`); a student was trained on the bare form and gets that,
-as `serve` would ask it. R0 (`shots`) shows only changes accepted before the task's own time.
+as `serve` would ask it. R0 (`shots`) shows only changes accepted before the task's own time; a teacher with it is the
+fair teacher.
+
+Several trainings of one recipe that differ only in their seed are one arm each, with one `training` between them: the
+summary then speaks of the recipe.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from golddiff.errors import UsageError
+from golddiff.evaluate.budget import Price
 from golddiff.prompts import edit_messages
 from golddiff.prompts.nearest import EarlierChanges
 from golddiff.providers.upstream import Upstream
@@ -52,9 +57,32 @@ class Arm:
     context_characters: int = 6000
     """Most characters of a conversation with shots; the farthest shots are left out beyond it."""
 
+    in_flight: int = 0
+    """Requests at a time where the model is a server; 0: it is given batches."""
+    price: Price | None = None
+    """What the model's server charges; None: nobody said."""
+    training: str = ""
+    """Name that this arm shares with other trainings of one recipe; empty: it stands alone."""
+    examples: int | None = None
+    """Rows that it was trained on; None: untrained or unknown."""
+
     def __post_init__(self) -> None:
         if (self.upstream is None) == (self.recorded is None):
             raise UsageError(f"arm {self.name} needs either a model to ask or recorded answers")
+
+    def about(self) -> dict[str, float | int | str | None]:
+        """Return what a report must know of the arm besides its scores, for `EvaluationRun.summary`."""
+        return {
+            f"{key}:{self.name}": value
+            for key, value in (
+                ("role", self.role.value),
+                ("training", self.training or None),
+                ("examples", self.examples),
+                ("in_flight", self.in_flight or None),
+                ("price", self.price.source if self.price else None),
+            )
+            if value is not None
+        }
 
     def messages(self, example: Example, earlier: EarlierChanges | None) -> tuple[Message, ...]:
         """Return the conversation that this arm is asked for one task."""

@@ -17,6 +17,7 @@ import numpy as np
 from golddiff.errors import UsageError
 from golddiff.evaluate.answers import Failure, Likelihood
 from golddiff.evaluate.arms import Arm
+from golddiff.evaluate.asking import Way
 from golddiff.evaluate.likelihood import untouched
 from golddiff.evaluate.run import EvaluationConfig, Progress, harness_name, open_book
 from golddiff.statistics.intervals import Interval, percentile_interval, resample, resampled_ratios
@@ -72,7 +73,7 @@ def measure_forgetting(
             continue
         progress(f"{arm.name}: untouched code", 0, len(texts))
         with open_book(store, arm, arm.upstream, harness) as book:
-            columns[arm.name] = untouched(book, texts, batch=config.batch)
+            columns[arm.name] = untouched(book, texts, Way(batch=config.batch))
         progress(f"{arm.name}: untouched code", len(texts), len(texts))
     kept = [
         index for index in range(len(texts)) if all(isinstance(found[index], Likelihood) for found in columns.values())

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from golddiff import patch
 from golddiff.evaluate.answers import AnswerBook, Failure, Likelihood
+from golddiff.evaluate.asking import Way
 from golddiff.prompts import update_text
 from golddiff.types import Example, Message
 
@@ -37,7 +38,7 @@ def changed_spans(before: str, answer: str) -> list[tuple[str, str]]:
 
 
 def changed_lines(
-    book: AnswerBook, asked: Sequence[tuple[Example, tuple[Message, ...]]], *, batch: int
+    book: AnswerBook, asked: Sequence[tuple[Example, tuple[Message, ...]]], way: Way | None = None
 ) -> list[Likelihood | Failure]:
     """Return the likelihood of the changed lines of every accepted answer, given its request, in order."""
     pairs: list[tuple[tuple[Message, ...], str]] = []
@@ -47,13 +48,13 @@ def changed_lines(
         spans = changed_spans(before, update_text(example))
         owners.append(range(len(pairs), len(pairs) + len(spans)))
         pairs += [((*messages, Message("assistant", given)) if given else messages, text) for given, text in spans]
-    found = book.score(pairs, batch=batch)
+    found = book.score(pairs, way)
     return [_total([found[index] for index in owner]) for owner in owners]
 
 
-def untouched(book: AnswerBook, texts: Sequence[str], *, batch: int) -> list[Likelihood | Failure]:
+def untouched(book: AnswerBook, texts: Sequence[str], way: Way | None = None) -> list[Likelihood | Failure]:
     """Return the likelihood of bare documents."""
-    return book.score([((), text) for text in texts], batch=batch)
+    return book.score([((), text) for text in texts], way)
 
 
 def _total(found: Sequence[Likelihood | Failure]) -> Likelihood | Failure:

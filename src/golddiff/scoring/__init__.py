@@ -2,6 +2,7 @@
 
 from golddiff.scoring.delta import delta_chrf, exact_match, line_f1, text_metrics
 from golddiff.scoring.executed import Kind, Unscored, Verdict, check_candidates, unusable_checks
+from golddiff.scoring.locate import stage_metrics
 
 __all__ = [
     "Kind",
@@ -11,6 +12,7 @@ __all__ = [
     "delta_chrf",
     "exact_match",
     "line_f1",
+    "stage_metrics",
     "text_metrics",
     "unusable_checks",
 ]

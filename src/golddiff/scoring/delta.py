@@ -21,7 +21,7 @@ from collections import Counter
 
 from golddiff import patch
 
-__all__ = ["delta_chrf", "exact_match", "line_f1", "text_metrics"]
+__all__ = ["compared_lines", "delta_chrf", "exact_match", "line_f1", "text_metrics"]
 
 CHARACTER_ORDER = 6
 BETA = 2.0
@@ -41,7 +41,7 @@ def text_metrics(before: str, gold: str, proposed: str | None) -> dict[str, floa
 
 def exact_match(gold: str, proposed: str) -> bool:
     """Whether both windows hold the same lines."""
-    return _normal(gold) == _normal(proposed)
+    return compared_lines(gold) == compared_lines(proposed)
 
 
 def line_f1(before: str, gold: str, proposed: str) -> float:
@@ -51,7 +51,7 @@ def line_f1(before: str, gold: str, proposed: str) -> float:
 
 def changed_lines(before: str, after: str) -> Counter[tuple[str, str]]:
     """Return the multiset of (`-` or `+`, line) that turns `before` into `after`."""
-    old, new = _normal(before), _normal(after)
+    old, new = compared_lines(before), compared_lines(after)
     changed: Counter[tuple[str, str]] = Counter()
     for old_from, old_to, new_from, new_to in patch.blocks(old, new):
         changed.update(("-", line) for line in old[old_from:old_to])
@@ -78,7 +78,8 @@ def delta_chrf(before: str, gold: str, proposed: str) -> float:
     return _f(precision / orders, recall / orders, BETA)
 
 
-def _normal(text: str) -> list[str]:
+def compared_lines(text: str) -> list[str]:
+    """Return the lines that comparisons look at: trailing white space and trailing blank lines aside."""
     lines = [line.rstrip() for line in text.split("\n")]
     while lines and not lines[-1]:
         lines.pop()
