@@ -13,6 +13,7 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from golddiff.cli import task_files
 from golddiff.cli.app import console, emit_json, json_option, output
 from golddiff.errors import InputError
 
@@ -34,7 +35,7 @@ _packages = click.option(
 
 @click.group()
 def command() -> None:
-    """Tasks from a repository's history: what was asked, the accepted change, and the tests that decide."""
+    """Tasks and the tests that decide: from a repository's history, and from the field's files."""
 
 
 @command.command(
@@ -70,7 +71,7 @@ def build(repo: Path, packages: tuple[Path, ...], target: Path, limit: int, max_
 
     if not target.parent.is_dir():  # before anything slow is done
         raise InputError(f"the folder {target.parent} does not exist; make it first, or give another --output.")
-    with GitRepository.open(repo) as git, _bar("commits") as bar:
+    with GitRepository.open(repo) as git, progress_bar("commits") as bar:
         built = build(
             git,
             describe_repository(git).name,
@@ -137,7 +138,7 @@ def grade(
         raise click.UsageError("give either --predictions FILE or --accepted.")
     tasks = read_tasks(source)
     answers = read_predictions(predictions) if predictions else accepted_changes(tasks)
-    with GitRepository.open(repo) as git, _bar("answers") as bar:
+    with GitRepository.open(repo) as git, progress_bar("answers") as bar:
         judged = judge(
             tasks,
             answers,
@@ -185,7 +186,8 @@ def _own_packages(top: Path | None) -> tuple[Path, ...]:
 
 
 @contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
+def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show how much is done; the function that it gives takes what is done, what there is, and a few words."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -198,3 +200,7 @@ def _bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
     with Progress(*columns, console=console) as bars:
         task = bars.add_task("", total=None)
         yield lambda done, total, said: bars.update(task, completed=done, total=total, description=said)
+
+
+for _command in (task_files.import_, task_files.score, task_files.export):
+    command.add_command(_command)

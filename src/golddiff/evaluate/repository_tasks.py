@@ -10,7 +10,9 @@ Not covered: environments. The packages that tests need are folders that the cal
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -144,13 +146,16 @@ def _after(text: str, read: Callable[[str], str | None]) -> dict[str, str | None
 
 
 def objects(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    """Yield (line number, object) of a file of JSON objects. Raises InputError with the line that is none."""
+    """Yield (line number, object) of a file of JSON objects, `.gz` ones too.
+
+    Raises InputError with the line that is none.
+    """
     try:
-        with path.open("rb") as lines:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     yield number, msgspec.json.decode(line, type=dict[str, object])
-    except OSError as error:
-        raise InputError(f"cannot read {path} ({error.strerror}).") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"cannot read {path} ({getattr(error, 'strerror', None) or error}).") from error
     except msgspec.MsgspecError as error:
         raise InputError(f"{path}:{number}: not a JSON object ({error}).") from error
