@@ -10,11 +10,13 @@ repository that redaction has not seen reaches the disk. (A path that redaction 
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 import zlib
 from array import array
 from hashlib import blake2b
+from itertools import repeat
 from pathlib import Path
 
 import msgspec
@@ -90,14 +92,15 @@ def follow_on(git: GitRepository, tip: str, file: Path, *, carry: Carry, mode: s
     done = _load(file, mode)
     if done is not None and done.commits[-1].sha == tip:
         return done
+    clean = len(done.ledger.paths) if done is not None else 0
     done = _go_on(git, tip, done, carry, undo) if done is not None else None
     whole = done is None
     if done is None:
-        done = follow(git, tip, carry=carry)
+        done, clean = follow(git, tip, carry=carry), 0
     if not done.left_out:  # what is missing may be fetched
         file.parent.mkdir(parents=True, exist_ok=True)
         _save_undo(done, undo, whole=whole)
-        _save(done, file, mode)
+        _save(done, file, mode, clean)
     return done
 
 
@@ -152,8 +155,11 @@ def _hashed(path: bytes) -> Hashed:
     return path if isinstance(path, Hashed) else Hashed(blake2b(path, digest_size=_DIGEST_BYTES).digest())
 
 
-def _save(done: Followed, file: Path, mode: str) -> None:
+def _save(done: Followed, file: Path, mode: str, clean: int) -> None:
+    """Keep a pass; the first `clean` paths of its ledger were kept before, so they are redacted."""
     ledger = done.ledger
+    paths = [path.decode("utf-8", "surrogatepass") for path in ledger.paths[:clean]]
+    paths += [redact_text(path_text(path)) for path in ledger.paths[clean:]]
     kept = _Kept(
         version=_VERSION,
         mode=mode,
@@ -164,7 +170,7 @@ def _save(done: Followed, file: Path, mode: str) -> None:
         arrays=[getattr(ledger, name).tobytes() for name, _ in _ARRAYS],
         joins=ledger.joins,
         broken=sorted(ledger.broken),
-        paths=[redact_text(path_text(path)) for path in ledger.paths],
+        paths=paths,
         files=[_packed(path, found) for path, found in done.files.items()],
     )
     data = msgspec.msgpack.encode(kept)
@@ -214,6 +220,16 @@ def _read_undo(file: Path) -> dict[str, list[_File]]:
 
 def _load(file: Path, mode: str) -> Followed | None:
     """What is kept; None where there is nothing that can be used. Its files are by the hashes of their paths."""
+    collecting = gc.isenabled()
+    gc.disable()  # tens of thousands of objects are made and none is garbage: looking for some takes half of the time
+    try:
+        return _read(file, mode)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _read(file: Path, mode: str) -> Followed | None:
     try:
         data = file.read_bytes()
     except OSError:
@@ -233,10 +249,11 @@ def _load(file: Path, mode: str) -> Followed | None:
     ledger.paths = [path.encode("utf-8", "surrogatepass") for path in kept.paths]
     ledger.path_numbers = {path: index for index, path in enumerate(ledger.paths)}
     times = _numbers(kept.times, "q")
-    shas, width = kept.shas.hex(), 2 * len(kept.shas) // max(1, len(times))
+    digits, width = kept.shas.hex(), 2 * len(kept.shas) // max(1, len(times))
+    shas = [digits[at : at + width] for at in range(0, len(digits), width)] if width else []
     return Followed(
         ledger=ledger,
-        commits=[LoggedCommit(shas[at * width : (at + 1) * width], (), time) for at, time in enumerate(times)],
+        commits=list(map(LoggedCommit, shas, repeat(()), times)),
         mainline=list(_numbers(kept.mainline, "I")),
         merged_at=list(_numbers(kept.merged_at, "i")),
         files={Hashed(file.path): found for file in kept.files if (found := _unpacked(file)) is not None},
