@@ -170,7 +170,8 @@ def test_an_unknown_comparison_is_a_usage_error_that_lists_the_forms(
     repo: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert report("--compare", "colour") == 2
-    assert "model, agent, tool, language, folder, task" in capfd.readouterr().err
+    assert "model, agent, tool, language, folder, task, user" in capfd.readouterr().err
+    assert not (repo / ".golddiff").exists()  # said before anything was imported
 
 
 def test_rates_of_the_workspace_price_what_the_package_has_no_price_for(

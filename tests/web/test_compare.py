@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from golddiff.errors import UsageError
@@ -81,7 +82,10 @@ def test_lines_of_one_session_may_be_on_both_sides() -> None:
     [
         ("models", "is not understood"),
         ("model=alpha,gamma", "by model there are: alpha, beta"),
-        ("model=alpha,alpha", "two groups"),
+        ("model=alpha,alpha", "two different groups, as in model=FIRST,SECOND"),
+        ("model=alpha", "two different groups"),
+        ("colour=red,blue", "there is no key colour; it takes model, "),
+        ("2026-02-02..2026-02-01,2026-03-01..2026-03-02", "ends before it begins"),
         ("agent", "two groups"),
         ("2026-13-01", "is not understood"),
         ("2026-01-01..2026-02-01", "is not understood"),
@@ -90,3 +94,11 @@ def test_lines_of_one_session_may_be_on_both_sides() -> None:
 def test_what_cannot_be_compared_is_said(what: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         compare(what, eight(), Watched())
+
+
+def test_users_are_compared_by_their_numbers() -> None:
+    facts = [
+        msgspec.structs.replace(session(number, lines(5, 0, 5)), user=f"user {number % 2 + 1}") for number in range(8)
+    ]
+    found = compare("user=user 2,user 1", facts, Watched())
+    assert (found.first, found.second, found.sessions) == ("user 2", "user 1", (4, 4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -67,6 +68,23 @@ def test_a_session_without_outcome_is_not_linked() -> None:
 
 def test_a_sub_agent_clusters_with_its_parent() -> None:
     assert facts.of_session(session(parent_id="ses_0"), prompts=[], attempts=[], outcomes=[]).cluster == "ses_0"
+
+
+def test_users_have_numbers_in_the_order_of_their_first_sessions_and_no_id_leaves_the_store(tmp_path: Path) -> None:
+    people = (
+        ("ses_1", "zoe@example", 3),
+        ("ses_2", "adam@example", 1),
+        ("ses_3", "zoe@example", 2),
+        ("ses_4", None, 1),
+    )
+    with Store.open(tmp_path) as store:
+        for name, subject, day in people:
+            began = datetime(2026, 8, day, tzinfo=UTC)
+            own = {"id": name, "provider_session_id": name, "started_at": began, "subject": subject}
+            store.add_transcript(Transcript(msgspec.structs.replace(session(), **own), ()))
+        found = facts.read(store)
+    assert [fact.user for fact in found] == ["user 2", "user 1", "user 2", "unknown"]
+    assert b"@example" not in msgspec.json.encode(found)
 
 
 def test_facts_are_read_from_a_store_and_can_be_limited_to_a_repository(tmp_path: Path) -> None:

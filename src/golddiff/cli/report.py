@@ -29,7 +29,7 @@ from golddiff.store import Store
 from golddiff.store.repositories import describe_repository
 from golddiff.types import Repository, Session
 from golddiff.web import costs, facts, lives, minutes, page, terminal, words
-from golddiff.web.compare import compare
+from golddiff.web.compare import check, compare
 from golddiff.web.summary import Report, summarise
 
 PAGE = "report.html"
@@ -52,7 +52,7 @@ PAGE = "report.html"
     "--compare",
     "what",
     metavar="WHAT",
-    help="Put two sides beside each other: model, agent, tool, language, folder or task (the two largest), "
+    help="Put two sides beside each other: model, agent, tool, language, folder, task or user (the two largest), "
     "KEY=FIRST,SECOND, a date (before it and from it on), or FROM..TO,FROM..TO.",
 )
 @click.option("--no-import", is_flag=True, help="Report on what the workspace holds; import and link nothing.")
@@ -82,6 +82,8 @@ def command(
       golddiff report --no-import --compare model
       golddiff report --no-import --compare 2026-08-01
     """
+    if what is not None:
+        check(what)  # before anything is imported or linked
     repository = _known(repo) if no_import else _bring_in(workspace, repo or Path.cwd(), transcripts)
     with Store.open(workspace, write=False) as store, console.status("reading the workspace"):
         known = [repository] if repository else list(store.find(Repository))

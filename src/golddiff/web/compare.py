@@ -1,8 +1,9 @@
 """Two models, tools, kinds of task or periods side by side: every difference with its interval, or why there is none.
 
-How it fits: `golddiff report --compare WHAT`. WHAT is `model`, `agent`, `tool`, `language`, `folder` or `task` (the two
-groups with most lines), one of these with names (`model=alpha,beta`), a date (sessions before it and from it on), or
-two periods (`2026-06-01..2026-06-30,2026-07-01..2026-07-31`, both ends included).
+How it fits: `golddiff report --compare WHAT`. WHAT is `model`, `agent`, `tool`, `language`, `folder`, `task` or `user`
+(the two groups with most lines), one of these with names (`model=alpha,beta`), a date (sessions before it and from it
+on), or two periods (`2026-06-01..2026-06-30,2026-07-01..2026-07-31`, both ends included). `check` says what is wrong
+with it as far as that can be told without any session, so that nobody waits for a run that ends in a refusal.
 
 Sessions are the unit: all differences are of the same draws of sessions, so that sessions with lines on both sides
 count within themselves, and the intervals are widened for the number of measures (Bonferroni). Lines are on a side
@@ -88,7 +89,23 @@ def compare(
     )
 
 
+def check(what: str) -> None:
+    """Raise UsageError where `what` has none of the forms of `compare`, whatever the sessions are."""
+    key, equals, names = what.partition("=")
+    chosen = [name.strip() for name in names.split(",")]
+    if key in KEYS:
+        if equals and (len(chosen) != 2 or not all(chosen) or chosen[0] == chosen[1]):
+            raise UsageError(f"--compare {what} needs two different groups, as in {key}=FIRST,SECOND.")
+    elif equals:
+        raise UsageError(f"--compare {what}: there is no key {key}; it takes {FORMS}.")
+    elif (spans := _spans(what)) is None:
+        raise UsageError(f"--compare {what} is not understood; it takes {FORMS}.")
+    elif any(begin and end and begin >= end for begin, end in spans):
+        raise UsageError(f"--compare {what}: a period ends before it begins.")
+
+
 def _sides(what: str, facts: Sequence[SessionFacts]) -> tuple[str, _Side, _Side]:
+    check(what)
     key, _, names = what.partition("=")
     if key in KEYS:
         sizes: Counter[str] = Counter()
@@ -102,8 +119,7 @@ def _sides(what: str, facts: Sequence[SessionFacts]) -> tuple[str, _Side, _Side]
             raise UsageError(f"--compare {what} needs two groups that wrote lines; by {key} there are: {there}.")
         return key, _group_side(key, chosen[0]), _group_side(key, chosen[1])
     spans = _spans(what)
-    if spans is None:
-        raise UsageError(f"--compare {what} is not understood; it takes {FORMS}.")
+    assert spans is not None  # checked
     return "period", _period_side(*spans[0]), _period_side(*spans[1])
 
 

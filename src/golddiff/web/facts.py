@@ -3,6 +3,9 @@
 How it fits: `read` asks the store only for what a report needs (headers, prompts, counts, attempts, outcomes),
 never for every event; `of_session` is the pure part. Titles are transcripts' own words and therefore untrusted:
 they leave here on one line, without control or direction-changing characters; renderers still escape them.
+
+Users have numbers, in the order in which their sessions began: the opaque ids that sessions carry (`Session.subject`)
+stay in the store, since a report is passed on and an id may be looked up, or guessed where it is a hash of a name.
 """
 
 from __future__ import annotations
@@ -113,6 +116,8 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[Cell, ...] = ()
     task: str = "other"
     """What its first prompt asks for: see `tasks`."""
+    user: str = "unknown"
+    """`user 1`, `user 2`, …: whose session it is, by a number; `unknown` where nobody stated it."""
     repositories: tuple[str, ...] = ()
     """Repositories that its outcomes are of."""
 
@@ -136,7 +141,9 @@ def read(
     """
     wanted = None if repository_ids is None else set(repository_ids)
     facts = []
-    for number, session in enumerate(store.sessions(), 1):
+    sessions = list(store.sessions())
+    users = pseudonyms(sessions)
+    for number, session in enumerate(sessions, 1):
         outcomes = list(store.find(Outcome, session_id=session.id))
         chosen = distinct(item for item in outcomes if wanted is None or item.repository_id in wanted)
         others = [item for item in outcomes if item not in chosen]
@@ -149,11 +156,20 @@ def read(
                     interruptions=store.count(Event, session_id=session.id, kind=EventKind.INTERRUPTION),
                     attempts=_attempts_beside(others, store.find(Attempt, session_id=session.id)),
                     outcomes=chosen,
+                    user=users.get(session.subject or "", "unknown"),
                 )
             )
         if progress is not None:
             progress(number)
     return facts
+
+
+def pseudonyms(sessions: Iterable[Session[Clean]]) -> dict[str, str]:
+    """Number the people whose sessions these are: opaque id → `user N`, whoever began first being user 1."""
+    known = [session for session in sessions if session.subject]
+    known.sort(key=lambda session: (session.started_at is None, session.started_at or datetime.max, session.id))
+    subjects = dict.fromkeys(str(session.subject) for session in known)
+    return {subject: f"user {number}" for number, subject in enumerate(subjects, 1)}
 
 
 def _attempts_beside(others: Sequence[Outcome], attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:
@@ -176,6 +192,7 @@ def of_session(
     outcomes: Sequence[Outcome],
     rejections: int = 0,
     interruptions: int = 0,
+    user: str = "unknown",
 ) -> SessionFacts:
     """Join what is known about one session; a session with several outcomes worked in several repositories."""
     spans = (session.started_at, session.ended_at)
@@ -202,6 +219,7 @@ def of_session(
         lines=sum((lines_of(outcome) for outcome in outcomes), Lines()),
         cells=tuple(cell for outcome in outcomes for cell in _cells(session, outcome)),
         task=task_kind(asked),
+        user=user,
         repositories=tuple(outcome.repository_id for outcome in outcomes),
     )
 

@@ -1,7 +1,7 @@
 """Accepted lines as rows: how long each group of them lived, how it ended, and what it belongs to.
 
 How it fits: `read` turns the `Survival` records of the report's sessions into rows (`Life`), with the model, tool,
-language, folder and kind of task of each; a `Clock` gives them to `statistics.survival` in days or in commits;
+language, folder, kind of task and user of each; a `Clock` gives them to `statistics.survival` in days or in commits;
 `survival` summarises them.
 
 A line that a commit of a known agent session removed was overwritten by an agent, which competes with every other end;
@@ -49,6 +49,7 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     folder: str
     task: str
+    user: str = "unknown"
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +111,7 @@ def rows_of(record: Survival, fact: SessionFacts, hunks: Sequence[HunkFate]) -> 
                 language=language(group.path),
                 folder=folder(group.path),
                 task=fact.task,
+                user=fact.user,
             )
         )
     return rows

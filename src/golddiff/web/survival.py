@@ -55,7 +55,7 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LifeGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Accepted lines of one model, tool, language, folder or kind of task."""
+    """Accepted lines of one model, tool, language, folder, kind of task or user."""
 
     name: str
     sessions: int
@@ -117,6 +117,7 @@ _BREAKDOWNS: tuple[tuple[str, str, Callable[[Life], str]], ...] = (
     ("language", "Language", lambda life: life.language),
     ("folder", "Folder", lambda life: life.folder),
     ("task", "Kind of task", lambda life: life.task),
+    ("user", "User", lambda life: life.user),
 )
 KEYS = {key: name for key, _, name in _BREAKDOWNS}
 """What accepted lines can be divided by."""
