@@ -1,7 +1,8 @@
-"""`golddiff export`: stored sessions in the formats of other tools; `export_outcomes` is its second half."""
+"""`golddiff export`: stored sessions in the formats of other tools; outcomes and evaluations are commands of it."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections import Counter
@@ -22,26 +23,30 @@ from golddiff.rights.redact import redact_document
 from golddiff.store import Store
 from golddiff.types import Clean, Commit, Grant, Outcome, Repository, Session, Transcript, Verdict
 
+_OWN = {
+    "outcomes": "golddiff.cli.export_outcomes",
+    "evaluation": "golddiff.cli.export_evaluation",
+}
+
 
 class _Export(click.Group):
-    """`export outcomes` is a command of its own; everything else is the export of sessions (ids begin with ses_)."""
+    """What `_OWN` names is a command of its own; everything else exports sessions (ids begin with ses_)."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["outcomes"]
+        return list(_OWN)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        if cmd_name != "outcomes":
+        if cmd_name not in _OWN:
             return sessions_command
-        from golddiff.cli.export_outcomes import command as outcomes_command
-
-        return outcomes_command
+        found: click.Command = importlib.import_module(_OWN[cmd_name]).command
+        return found
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        if args[:1] == ["outcomes"]:
-            chosen = self.get_command(click.Context(self), "outcomes")
-            return chosen.make_context(f"{info_name} outcomes", args[1:], parent, **extra)
+        if args and args[0] in _OWN:
+            chosen = self.get_command(click.Context(self), args[0])
+            return chosen.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
         return sessions_command.make_context(info_name, args, parent, **extra)
 
 
@@ -73,6 +78,7 @@ def sessions_command(
     One JSON document per line. Everything that is stored is redacted, so what is written is too. SESSION is an id of
     golddiff's own; its first characters are enough where only one session has them. With --json a summary is printed,
     so --output must say where the documents go. What was kept of them: golddiff export outcomes --help.
+    Evaluations: golddiff export evaluation --help.
 
     \b
     Examples:
@@ -101,7 +107,7 @@ def sessions_command(
     run.report(as_json)
 
 
-command = _Export("export", short_help="Sessions, and outcomes, in formats of other tools.")
+command = _Export("export", short_help="Sessions, outcomes and evaluations in formats of other tools.")
 
 
 class _Run:
