@@ -50,6 +50,7 @@ def test_the_whole_comparison(store: Store, sandbox: FakeSandbox) -> None:
         ("shuffled", "base + R0"),
         ("teacher", "base + R0"),
         ("student", "shuffled"),
+        ("student", "teacher"),
     }
     assert (summary.checked_by_running, summary.checked_by_structure) == (15, 15)
     student = summary.arm("student")

@@ -5,24 +5,30 @@ on the same draws of clusters (file or repository, then session, then task), so 
 an arm has no score for is left out of that arm, and of every comparison with it; the counts stand beside.
 
 Comparisons: every arm with the best *untrained* arm, so that context is not credited to training, and every student
-with every control. p-values are McNemar's, exact, adjusted after Holm over all comparisons of the report.
+with every control and every teacher. p-values are McNemar's, exact, adjusted after Holm over all comparisons of the
+report. Several trainings of one recipe are compared as one (`trainings`), not one by one.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from golddiff.errors import UsageError
 from golddiff.evaluate.arms import Role
-from golddiff.evaluate.tasks import cluster_paths
-from golddiff.statistics.intervals import Interval, percentile_interval, resample, resampled_ratios, wilson
+from golddiff.evaluate.columns import Columns
+from golddiff.evaluate.effort import Effort, efforts_of
+from golddiff.evaluate.recovery import Recovery
+from golddiff.evaluate.stages import stage_recoveries, stages_of
+from golddiff.evaluate.trainings import Learning, Training, caution_of_seeds, learning_of, trainings_of
+from golddiff.statistics.calibration import Calibration, calibration
+from golddiff.statistics.intervals import Interval
 from golddiff.statistics.paired import holm, mcnemar_exact, paired_difference, success_difference
-from golddiff.statistics.recovered import CRRefused, Recovered, capability_recovered
+from golddiff.statistics.recovered import Recovered, capability_recovered
 from golddiff.types import EvaluationRun, Example, Score
 
 __all__ = ["ArmSummary", "Contrast", "Recovery", "Summary", "require_same_harness", "summarise"]
@@ -59,6 +65,20 @@ class ArmSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Success by task family."""
     tokens: float
     """Tokens written per answer, on average; 0 where unknown."""
+    stages: dict[str, Interval] = {}
+    """`apply`, `locate`, `patch`: see `evaluate.stages`."""
+    efforts: dict[str, Effort] = {}
+    """`usd`, `seconds`, `tokens`: of an answer, and of an accepted patch."""
+    calibration: Calibration | None = None
+    """Its confidence in its answers beside what became of them; None where it was not asked for or says too little."""
+    training: str = ""
+    """Name that it shares with other trainings of one recipe."""
+    examples: int | None = None
+    """Rows that it was trained on."""
+    in_flight: int = 0
+    """Requests at a time where it is a server."""
+    price: str = ""
+    """Where its price is from."""
 
 
 class Contrast(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,21 +97,6 @@ class Contrast(msgspec.Struct, frozen=True, kw_only=True):
     """Difference of nats per token of the changed lines."""
 
 
-class Recovery(msgspec.Struct, frozen=True, kw_only=True):
-    """Capability recovered by one student."""
-
-    student: str
-    base: str
-    teacher: str
-    result: Recovered | CRRefused
-
-    def __str__(self) -> str:
-        if isinstance(self.result, CRRefused):
-            return f"not given: {self.result.reason}"
-        ratio = self.result.ratio
-        return f"{ratio.estimate:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
-
-
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """All numbers of one report."""
 
@@ -107,6 +112,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     arms: tuple[ArmSummary, ...]
     contrasts: tuple[Contrast, ...]
     recoveries: tuple[Recovery, ...]
+    stage_recoveries: dict[str, tuple[Recovery, ...]] = {}
+    """Capability recovered at `apply`, `locate` and `patch`."""
+    trainings: tuple[Training, ...] = ()
+    learning: Learning | None = None
+    seeds_caution: str = ""
+    """What a reader must know of seeds; empty where nothing."""
+    off_workflow: Summary | None = None
+    """The same arms on tasks that nobody trained for."""
 
     @property
     def caution(self) -> str:
@@ -124,12 +137,18 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         values: dict[str, float | int | str | None] = {"tasks": self.tasks, "sandbox": self.sandbox}
         for arm in self.arms:
             values |= {f"role:{arm.name}": arm.role, f"scored:{arm.name}": arm.scored}
+            kept = {"training": arm.training, "examples": arm.examples, "in_flight": arm.in_flight, "price": arm.price}
+            values |= {f"{key}:{arm.name}": value for key, value in kept.items() if value}
             if "success" in arm.measures:
                 values[f"theta:{arm.name}"] = arm.measures["success"].estimate
         for item in self.recoveries:
             given = isinstance(item.result, Recovered)
             values[f"cr:{item.student}"] = item.result.ratio.estimate if isinstance(item.result, Recovered) else None
             values[f"cr_refused:{item.student}"] = None if given else str(item)
+        for item in self.off_workflow.recoveries if self.off_workflow else ():
+            values[f"cr_off:{item.student}"] = (
+                item.result.ratio.estimate if isinstance(item.result, Recovered) else None
+            )
         return values
 
 
@@ -153,118 +172,115 @@ def summarise(
     """
     if not tasks:
         raise UsageError("there is no task to summarise")
-    return _Summarising(run, tasks, scores, seed, resamples).summary()
+    return _Summarising(Columns(run, tasks, scores, seed=seed, resamples=resamples)).summary()
 
 
 class _Summarising:
-    def __init__(
-        self, run: EvaluationRun, tasks: Sequence[Example], scores: Sequence[Score], seed: int, resamples: int
-    ) -> None:
-        self._run, self._tasks, self._seed, self._resamples = run, tasks, seed, resamples
-        self._paths = cluster_paths(tasks)
-        self._width = len({path[0] for path in self._paths})
-        self._counts: NDArray[np.float64] = resample(self._paths, resamples=resamples, seed=seed)
-        self._scores: dict[str, list[Score | None]] = {}
-        places = {task.id: index for index, task in enumerate(tasks)}
-        for score in scores:
-            column = self._scores.setdefault(score.arm, [None] * len(tasks))
-            if score.example_id in places:
-                column[places[score.example_id]] = score
-        self._arms = [name for name in run.arms if name in self._scores]
-        self._roles = {name: str(run.summary.get(f"role:{name}") or Role.STUDENT.value) for name in self._arms}
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._base = columns.best_base()
+        self._alone = [name for name in columns.arms if not columns.training(name)]
 
     def summary(self) -> Summary:
         """Return everything."""
-        checks = [task.check for task in self._tasks if task.check is not None]
+        columns = self._columns
+        checks = [task.check for task in columns.tasks if task.check is not None]
         executed = sum(check.executes for check in checks)
         return Summary(
-            run_id=self._run.id,
-            dataset_id=self._run.dataset_id,
-            harness=self._run.harness,
-            sandbox=str(self._run.summary.get("sandbox") or ""),
-            tasks=len(self._tasks),
-            clusters=self._width,
+            run_id=columns.run.id,
+            dataset_id=columns.run.dataset_id,
+            harness=columns.run.harness,
+            sandbox=str(columns.run.summary.get("sandbox") or ""),
+            tasks=len(columns.tasks),
+            clusters=columns.width,
             checked_by_running=executed,
             checked_by_structure=len(checks) - executed,
-            arms=tuple(self._arm(name) for name in self._arms),
+            arms=tuple(self._arm(name) for name in columns.arms),
             contrasts=self._contrasts(),
             recoveries=self._recoveries(),
+            stage_recoveries=self._stage_recoveries(),
+            trainings=trainings_of(columns),
+            learning=learning_of(columns),
+            seeds_caution=caution_of_seeds(columns),
         )
 
-    def _values(self, arm: str, metric: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (value, 1) per task where there is a value, (0, 0) where there is none."""
-        found = [score.metrics.get(metric) if score else None for score in self._scores[arm]]
-        return np.array([value or 0.0 for value in found]), np.array([float(value is not None) for value in found])
-
-    def _interval(
-        self, top: NDArray[np.float64], bottom: NDArray[np.float64], *, shares: bool = True
-    ) -> Interval | None:
-        if not bottom.sum():
-            return None
-        estimate = float(top.sum() / bottom.sum())
-        if shares and estimate in (0.0, 1.0):
-            # Draws of equal values never differ, which is no certainty: Wilson, each cluster counted as one trial.
-            there = len({path[0] for path, known in zip(self._paths, bottom, strict=True) if known})
-            return wilson(round(estimate) * there, there)
-        return percentile_interval(estimate, resampled_ratios(top, bottom, self._counts), clusters=self._width)
-
     def _arm(self, name: str) -> ArmSummary:
-        column = self._scores[name]
-        measures = {metric: self._interval(*self._values(name, metric)) for metric in MEASURES}
-        families = sorted({task.family for task in self._tasks if task.family})
-        success, scored = self._values(name, "success")
+        columns = self._columns
+        column = columns.scores[name]
+        measures = {metric: columns.interval(*columns.values(name, metric)) for metric in MEASURES}
+        families = sorted({task.family for task in columns.tasks if task.family})
+        success, scored = columns.values(name, "success")
         of_family = {
-            family: self._interval(success * mask, scored * mask)
+            family: columns.interval(success * mask, scored * mask)
             for family in families
-            for mask in [np.array([float(task.family == family) for task in self._tasks])]
+            for mask in [np.array([float(task.family == family) for task in columns.tasks])]
         }
         unscored = Counter(
             (score.unscored or "no score") if score else "not part of the run"
             for score in column
             if score is None or "success" not in score.metrics
         )
+        examples = columns.about(name, "examples")
         return ArmSummary(
             name=name,
-            role=self._roles[name],
-            identity=self._run.arms[name],
+            role=columns.roles[name],
+            identity=columns.run.arms[name],
             scored=int(scored.sum()),
             unscored=dict(unscored.most_common()),
             measures={metric: interval for metric, interval in measures.items() if interval},
             executed=self._passed(name, "executed"),
             structural=self._passed(name, "structural"),
-            nll=self._interval(self._values(name, "nll")[0], self._values(name, "nll_tokens")[0], shares=False),
-            nll_tasks=int(self._values(name, "nll")[1].sum()),
+            nll=columns.interval(columns.values(name, "nll")[0], columns.values(name, "nll_tokens")[0], shares=False),
+            nll_tasks=int(columns.values(name, "nll")[1].sum()),
             failures=dict(Counter(score.failure for score in column if score and score.failure).most_common()),
             families={family: interval for family, interval in of_family.items() if interval},
             tokens=float(
                 np.mean([one.metrics["tokens"] for one in column if one and "tokens" in one.metrics] or [0.0])
             ),
+            stages=stages_of(columns, name),
+            efforts=efforts_of(columns, name),
+            calibration=self._calibration(name),
+            training=columns.training(name),
+            examples=examples if isinstance(examples, int) else None,
+            in_flight=int(columns.about(name, "in_flight") or 0),
+            price=str(columns.about(name, "price") or ""),
         )
 
     def _passed(self, arm: str, metric: str) -> tuple[int, int]:
-        values, there = self._values(arm, metric)
+        values, there = self._columns.values(arm, metric)
         return int(values.sum()), int(there.sum())
 
-    def _best_base(self) -> str | None:
-        """Return the untrained arm with the highest success: context is not to be credited to training."""
-        means: dict[str, float] = {}
-        for name in self._arms:
-            values, there = self._values(name, "success")
-            if self._roles[name] == Role.BASE and there.sum():
-                means[name] = float(values.sum() / there.sum())
-        return max(means, key=lambda name: means[name], default=None)
+    def _calibration(self, arm: str) -> Calibration | None:
+        columns = self._columns
+        nll, known = columns.values(arm, "answer_nll")
+        success, scored = columns.values(arm, "success")
+        there = np.flatnonzero(known * scored)
+        if not len(there):
+            return None
+        return calibration(
+            [math.exp(-max(0.0, value)) for value in nll[there]],
+            list(success[there]),
+            [columns.paths[index][0] for index in there],
+            columns.counts_RN[:, there],
+        )
 
     def _contrasts(self) -> tuple[Contrast, ...]:
-        base = self._best_base()
-        of_role = {role: [name for name in self._arms if self._roles[name] == role] for role in Role}
-        pairs = [(name, base) for name in self._arms if base and name != base]
-        pairs += [(student, control) for student in of_role[Role.STUDENT] for control in of_role[Role.CONTROL]]
+        columns, base = self._columns, self._base
+        pairs = [(name, base) for name in self._alone if base and name != base]
+        for role in (Role.CONTROL, Role.TEACHER):
+            others = [name for name in columns.of_role(role) if name in self._alone]
+            students = [name for name in columns.of_role(Role.STUDENT) if name in self._alone]
+            pairs += [(student, other) for student in students for other in others]
         made = [contrast for arm, against in pairs if (contrast := self._contrast(arm, against))]
         adjusted = holm({f"{one.arm}\0{one.against}": one.p_value for one in made})
         return tuple(msgspec.structs.replace(one, p_adjusted=adjusted[f"{one.arm}\0{one.against}"]) for one in made)
 
     def _contrast(self, arm: str, against: str) -> Contrast | None:
-        (first, first_there), (second, second_there) = self._values(arm, "success"), self._values(against, "success")
+        columns = self._columns
+        (first, first_there), (second, second_there) = (
+            columns.values(arm, "success"),
+            columns.values(against, "success"),
+        )
         both = first_there * second_there
         if not both.sum():
             return None
@@ -275,7 +291,9 @@ class _Summarising:
             arm=arm,
             against=against,
             tasks=int(both.sum()),
-            difference=success_difference(list(first), list(second), list(both), self._counts, clusters=self._width),
+            difference=success_difference(
+                list(first), list(second), list(both), columns.counts_RN, clusters=columns.width
+            ),
             only_arm=only_arm,
             only_against=only_against,
             p_value=p_value,
@@ -284,36 +302,48 @@ class _Summarising:
         )
 
     def _nll_difference(self, arm: str, against: str) -> Interval | None:
-        columns = [self._values(name, metric) for name in (arm, against) for metric in ("nll", "nll_tokens")]
-        both = columns[0][1] * columns[2][1]
+        columns = self._columns
+        found = [columns.values(name, metric) for name in (arm, against) for metric in ("nll", "nll_tokens")]
+        both = found[0][1] * found[2][1]
         if not both.sum():
             return None
-        values = [list(column * both) for column, _ in columns]
-        return paired_difference((values[0], values[1]), (values[2], values[3]), self._counts, clusters=self._width)
+        values = [list(column * both) for column, _ in found]
+        return paired_difference(
+            (values[0], values[1]), (values[2], values[3]), columns.counts_RN, clusters=columns.width
+        )
+
+    def _pairs(self) -> list[tuple[str, str, str]]:
+        """(student, base, teacher) of every capability recovered, trainings of one recipe left out."""
+        trained = [name for name in self._columns.of_role(Role.STUDENT, Role.CONTROL) if name in self._alone]
+        teachers = self._columns.of_role(Role.TEACHER)
+        return [(student, self._base, teacher) for teacher in teachers for student in trained if self._base]
 
     def _recoveries(self) -> tuple[Recovery, ...]:
-        base = self._best_base()
-        teachers = [name for name in self._arms if self._roles[name] == Role.TEACHER]
-        trained = [name for name in self._arms if self._roles[name] in (Role.STUDENT, Role.CONTROL)]
-        if base is None or not teachers:
-            return ()
-        made = []
-        for teacher in teachers:
-            for student in trained:
-                columns = [self._values(name, "success") for name in (student, base, teacher)]
-                shared = np.flatnonzero(columns[0][1] * columns[1][1] * columns[2][1])
-                if not len(shared):
-                    continue
-                result = capability_recovered(
-                    list(columns[0][0][shared]),
-                    list(columns[1][0][shared]),
-                    list(columns[2][0][shared]),
-                    [self._paths[index] for index in shared],
-                    resamples=self._resamples,
-                    seed=self._seed,
-                )
-                made.append(Recovery(student=student, base=base, teacher=teacher, result=result))
+        columns, made = self._columns, []
+        for student, base, teacher in self._pairs():
+            found = [columns.values(name, "success") for name in (student, base, teacher)]
+            shared = np.flatnonzero(found[0][1] * found[1][1] * found[2][1])
+            if not len(shared):
+                continue
+            result = capability_recovered(
+                list(found[0][0][shared]),
+                list(found[1][0][shared]),
+                list(found[2][0][shared]),
+                [columns.paths[index] for index in shared],
+                resamples=columns.resamples,
+                seed=columns.seed,
+            )
+            made.append(Recovery(student=student, base=base, teacher=teacher, result=result))
         return tuple(made)
+
+    def _stage_recoveries(self) -> dict[str, tuple[Recovery, ...]]:
+        found: dict[str, tuple[Recovery, ...]] = {}
+        for student, base, teacher in self._pairs():
+            if self._columns.roles[student] != Role.STUDENT:
+                continue
+            for stage, one in stage_recoveries(self._columns, base, teacher, student).items():
+                found[stage] = (*found.get(stage, ()), one)
+        return found
 
 
 def _missing(name: str) -> ArmSummary:
