@@ -1,7 +1,6 @@
 """D5 and D6 through the gateway: syncs fail, the store is away for a minute; users notice nothing, and no count lies.
 
-Two hundred requests a second by twenty clients, fifty on PostgreSQL, whose taker needs three times as long for a call
-(docs/operations.md). The taker of the gateway meets the fault as it does in service: it is
+Two hundred requests a second by twenty clients. The taker of the gateway meets the fault as it does in service: it is
 told nothing, tries again, and drains the backlog when the store is back.
 """
 
@@ -102,7 +101,7 @@ async def outage(
 def test_d6_postgresql_is_down_for_a_minute(tmp_path: Path, postgres: TemporaryPostgres) -> None:
     url = postgres.workspace("d6")
     place = Location(tmp_path / "work", database=url)
-    run(outage(tmp_path, place, f'[store]\ndatabase = "{url}"\n', 50.0, postgres.kill, postgres.restart))
+    run(outage(tmp_path, place, f'[store]\ndatabase = "{url}"\n', PER_SECOND, postgres.kill, postgres.restart))
 
 
 def test_d6_the_store_cannot_be_opened_for_a_minute(tmp_path: Path) -> None:

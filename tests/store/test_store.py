@@ -269,7 +269,7 @@ def test_text_that_a_database_cannot_hold_comes_back_exactly_and_is_found(place:
 
 
 def test_many_blobs_are_read_and_written_in_few_queries(place: Location, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("golddiff.store.blobs._QUERIES", (1, 3, 8))
+    monkeypatch.setattr("golddiff.store.backends.contract._QUERIES", (1, 3, 8))
     monkeypatch.setattr("golddiff.store.store._READ_ROWS", 7)
     texts = [f"{number} " * 1200 for number in range(21)]
     with Store.open(place) as store:

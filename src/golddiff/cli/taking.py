@@ -27,6 +27,7 @@ ROUND_SEC = 1.0
 _TURN_SEC = 5.0
 """Longest that the store is kept while calls keep coming, before others get their turn."""
 _LONGEST_PAUSE_SEC = 15.0
+_UNKNOWN = -1
 
 
 def keep_taking(workspace: Workspace, spool_folder: Path, *, subject: str | None = None) -> None:
@@ -41,7 +42,7 @@ def keep_taking(workspace: Workspace, spool_folder: Path, *, subject: str | None
         try:
             if (waiting := turns.waiting()) != left:
                 left = turns.take(everything=ends)
-                log.debug("taken", bytes=waiting - left)
+                log.debug("taken", bytes=waiting - max(left, 0))
             failures = 0
         except (GolddiffError, OSError) as error:
             turns.close()
@@ -71,7 +72,10 @@ class _Turns:
             return reader.waiting_bytes
 
     def take(self, *, everything: bool) -> int:
-        """Take in rounds until nothing waits or the turn is over; return the bytes that are left."""
+        """Take in rounds until nothing waits or the turn is over; return the bytes that are left.
+
+        `_UNKNOWN` where the turn ended first: what is left has to be taken whether more comes or not.
+        """
         from golddiff.record.calls.take import Taker
         from golddiff.store import Store
 
@@ -82,9 +86,9 @@ class _Turns:
             else:
                 self._taker.use(store)
             while True:
-                summary = self._taker.round(everything=everything)
+                summary = self._taker.round(everything=everything, end=None if everything else end)
                 if summary.calls == 0 or everything or time.monotonic() > end:
-                    return summary.waiting_bytes
+                    return _UNKNOWN if summary.more else summary.waiting_bytes
 
     def close(self) -> None:
         """Let the spool go; what was read of it and not stored is delivered again."""

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from golddiff.errors import WorkspaceError
 from golddiff.store import codec
-from golddiff.store.backends.contract import Backend
+from golddiff.store.backends.contract import Backend, rows_where_any
 from golddiff.store.location import Location
 from golddiff.store.shelf import Shelf, open_shelf
 
-_QUERIES = (1, 16, 128)  # addresses in one query: few sizes, so that its plan is kept
 _FLUSH_BYTES = 4 << 20
 
 
@@ -67,12 +65,12 @@ class BlobKeeper:
 
     def known(self, addresses: Iterable[bytes]) -> set[bytes]:
         """Those of the addresses that have a row."""
-        return {row[0] for row in self._rows("hash", addresses)}
+        return {row[0] for row in rows_where_any(self._backend, "SELECT hash FROM blobs", "hash", addresses)}
 
     def texts(self, addresses: set[bytes]) -> dict[bytes, str]:
         """Return the texts. Raises `WorkspaceError` where one is missing or is not what its address says."""
         found = {}
-        for address, data in self._rows("hash, data", addresses):
+        for address, data in rows_where_any(self._backend, "SELECT hash, data FROM blobs", "hash", addresses):
             text = codec.unpack(data or self.fetch(address), address)
             if text is None:
                 raise WorkspaceError(f"blob {address.hex()} of {self._location} is damaged: restore a backup.")
@@ -94,14 +92,6 @@ class BlobKeeper:
             raise WorkspaceError(
                 f"blob {address.hex()} is missing from {self.shelf.name}: check `blobs` under [store], or restore it."
             ) from None
-
-    def _rows(self, columns: str, addresses: Iterable[bytes]) -> Iterator[tuple[bytes, ...]]:
-        remaining = iter(addresses)
-        while batch := list(islice(remaining, _QUERIES[-1])):
-            size = next(size for size in _QUERIES if size >= len(batch))
-            batch += batch[-1:] * (size - len(batch))
-            marks = ", ".join("?" * size)
-            yield from self._backend.execute(f"SELECT {columns} FROM blobs WHERE hash IN ({marks})", batch)
 
     # ---- files -----------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ import zstandard
 
 from golddiff.errors import InputError, WorkspaceError
 from golddiff.store import codec, migrations, schema
-from golddiff.store.backends.contract import Backend, Value, condition
+from golddiff.store.backends.contract import Backend, Value, condition, rows_where_any
 from golddiff.store.backends.sqlite import SQLiteBackend
 from golddiff.store.blobs import BlobKeeper
 from golddiff.store.location import Location
@@ -154,6 +154,28 @@ class Store:
         """Number of records that `find` would yield."""
         test, values = condition(_columns(TABLES[kind], where))
         return int(self.database.execute(f"SELECT count(*) FROM {TABLES[kind].name} WHERE {test}", values)[0][0])
+
+    def find_any(self, kind: type[RecordT], column: str, values: Iterable[str]) -> Iterator[RecordT]:
+        """Yield the records whose column is one of the values, in order; few queries, whatever their number."""
+        table = TABLES[kind]
+        order = table.order or ("rowid",)
+        asked = [_columns(table, {column: value})[column] for value in values]
+        with _storage_errors(self.location):
+            rows = rows_where_any(
+                self.database, f"SELECT {', '.join((*order, 'body'))} FROM {table.name}", column, asked
+            )
+            found = sorted(rows, key=lambda row: row[:-1])
+            for at in range(0, len(found), _READ_ROWS):
+                bodies = [row[-1] for row in found[at : at + _READ_ROWS]]
+                yield from codec.decode(bodies, table.decode_type, self.keeper.texts)
+
+    def count_any(self, kind: type[Record], column: str, values: Iterable[str]) -> dict[str, int]:
+        """Number of records for each of the values of a column; a value that no record has is left out."""
+        table = TABLES[kind]
+        asked = {_columns(table, {column: value})[column]: value for value in values}
+        select = f"SELECT {column}, count(*) FROM {table.name}"
+        rows = rows_where_any(self.database, select, column, asked, f" GROUP BY {column}")
+        return {asked[value]: int(count) for value, count in rows}
 
     def remove(self, kind: type[Record], record_id: str) -> None:
         """Delete one record and its lineage edges; its blobs stay until erasure sweeps them."""
@@ -307,20 +329,22 @@ class Store:
             for kind, same in groupby(batch, type):
                 table = TABLES[kind]
                 texts: dict[bytes, str] = {}
-                rows = []
+                rows: dict[str, tuple[Value, ...]] = {}
                 for record in same:
                     if table.files is not None:
                         self.keeper.publish(getattr(record, table.files))
                     body = codec.encode(record, texts.__setitem__)
-                    rows.append((record.id, *[searchable(getattr(record, column)) for column in table.columns], body))
+                    columns = [searchable(getattr(record, column)) for column in table.columns]
+                    rows[record.id] = (record.id, *columns, body)
                 self.keeper.keep(texts)
-                self.database.execute_many(_upsert(table), rows)
+                self.database.execute_many(_upsert(table), rows.values())
                 if kind is Session:
                     self._remember([one for one in batch if isinstance(one, Session)])
 
     def _remember(self, sessions: list[Session[Clean]]) -> None:
         """Keep the keys by which `add_transcript` finds a session again that has no client's id."""
-        self.database.execute_many("DELETE FROM session_keys WHERE session_id = ?", [(one.id,) for one in sessions])
+        deleted = rows_where_any(self.database, "DELETE FROM session_keys", "session_id", (one.id for one in sessions))
+        assert not list(deleted)  # a delete yields nothing
         keys = [(key, one.id) for one in sessions for key in schema.session_keys(one)]
         if keys:
             sql = "INSERT INTO session_keys (key, session_id) VALUES (?, ?) ON CONFLICT (key, session_id) DO NOTHING"

@@ -43,7 +43,7 @@ def test_any_body_after_any_other_is_rebuilt(store: Store, first: bytes, second:
     one, two = SHARED + first + tail, SHARED + second + tail
     base = call("call_1", one)
     store.put(base, call("call_2", two, base, one))
-    assert Bodies(store).request(store.get(Call, "call_2")) == two
+    assert Bodies().request(store, store.get(Call, "call_2")) == two
 
 
 def test_what_two_bodies_share_is_kept_once(store: Store) -> None:

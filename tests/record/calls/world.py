@@ -75,7 +75,7 @@ def add(store: Store, *calls: StoredCall) -> list[Outcome]:
     outcomes = []
     for call in calls:
         with store.transaction():
-            outcomes.append(adder.add(call))
+            outcomes += adder.add(call)
     return outcomes
 
 

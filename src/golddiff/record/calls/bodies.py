@@ -16,6 +16,7 @@ from hashlib import sha256
 import zstandard
 
 from golddiff.errors import WorkspaceError
+from golddiff.record.calls.batch import Batch
 from golddiff.rights.overlap import common_prefix, common_suffix
 from golddiff.store import Store
 from golddiff.types import Call, CleanBytes, KeptBody
@@ -53,7 +54,7 @@ def keep_after(body: CleanBytes, base: Call, base_body: bytes) -> KeptBody:
 
 def rebuild_request(store: Store, call: Call) -> CleanBytes:
     """Return the redacted request byte for byte. Raises WorkspaceError where the store is damaged."""
-    return Bodies(store).request(call)
+    return Bodies().request(store, call)
 
 
 def rebuild_answer(call: Call) -> CleanBytes:
@@ -64,42 +65,43 @@ def rebuild_answer(call: Call) -> CleanBytes:
 class Bodies:
     """Rebuilds requests, and remembers the last ones: the next request of a thread rests on one of them."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._known: OrderedDict[str, bytes] = OrderedDict()
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        """By call and hash: a body that erasure changed in the store is not the one that is remembered."""
         self._bytes = 0
 
-    def remember(self, call_id: str, body: bytes) -> None:
+    def remember(self, call_id: str, kept: KeptBody, body: bytes) -> None:
         """Keep a body in memory; the ones used longest ago make room."""
-        if call_id in self._known or len(body) > _CACHE_BYTES:
+        key = (call_id, kept.hash)
+        if key in self._known or len(body) > _CACHE_BYTES:
             return
-        self._known[call_id] = body
+        self._known[key] = body
         self._bytes += len(body)
         while self._bytes > _CACHE_BYTES:
             _, old = self._known.popitem(last=False)
             self._bytes -= len(old)
 
-    def request(self, call: Call) -> CleanBytes:
+    def request(self, store: Store | Batch, call: Call) -> CleanBytes:
         """Return the redacted request of a call that is stored. Raises WorkspaceError where it cannot be rebuilt."""
+        key = (call.id, call.request.hash)
+        if (known := self._known.get(key)) is not None:
+            self._known.move_to_end(key)
+            return CleanBytes(known)
         steps = [call]
-        known = self._known.get(call.id)
-        while known is None and steps[-1].request.base is not None:
+        while known is None and (base := steps[-1].request.base) is not None:
             if len(steps) > MAX_CHAIN + 1:
                 raise WorkspaceError(f"the request of call {call.id} rests on too many others: restore a backup.")
-            base = steps[-1].request.base
-            known = self._known.get(base)
+            earlier = store.get(Call, base)
+            known = self._known.get((base, earlier.request.hash))
             if known is None:
-                steps.append(self._store.get(Call, base))
-        if known is not None and steps[-1].id == call.id and call.id in self._known:
-            self._known.move_to_end(call.id)
-            return CleanBytes(known)
+                steps.append(earlier)
         body = known or b""
         for step in reversed(steps):
             kept = step.request
             tail = body[len(body) - kept.suffix :] if kept.suffix else b""
             body = body[: kept.prefix] + _unpacked(kept.rest, step.id) + tail
         checked = _checked(body, call.request, call.id)
-        self.remember(call.id, checked)
+        self.remember(call.id, call.request, checked)
         return checked
 
 

@@ -19,6 +19,7 @@ from typing import cast
 import msgspec
 
 from golddiff.providers.wire import Part, PartKind, WireRequest, WireResponse
+from golddiff.record.calls.batch import Batch
 from golddiff.record.calls.client_texts import is_client_answer, is_client_text
 from golddiff.record.calls.history import Item
 from golddiff.record.calls.tool_events import (
@@ -33,7 +34,6 @@ from golddiff.record.importers.claude_code.records import Block, Message
 from golddiff.record.importers.claude_code.records import Line as ClaudeLine
 from golddiff.record.importers.codex.prompts import is_injected, split_request
 from golddiff.record.importers.event_log import EventLog
-from golddiff.store import Store
 from golddiff.types import Event, EventKind, Session, Usage, Waiting
 
 UNRECORDED = "unrecorded-model"
@@ -44,7 +44,7 @@ UNRECORDED = "unrecorded-model"
 class SessionEvents:
     """The events of one session that calls add and change."""
 
-    store: Store
+    batch: Batch
     session_id: str
     next_sequence: int
     changed: dict[int, Event[str]] = field(default_factory=dict)
@@ -69,8 +69,7 @@ class SessionEvents:
         """Return the event of this number, as it is now."""
         if sequence in self.changed:
             return self.changed[sequence]
-        found = self.store.find(Event, id=f"{self.session_id}/{sequence}")
-        return cast("Event[str] | None", next(found, None))
+        return cast("Event[str] | None", self.batch.known(Event, f"{self.session_id}/{sequence}"))
 
 
 class CallEvents:

@@ -1,13 +1,13 @@
 """One recorded call → its records: the call with its bodies, its thread, its session and the session's events.
 
 Everything is computed first and put into the store by the caller's transaction, so a call is there with all that it
-adds or not at all. A call that cannot be taken apart (a fault of ours, or a redaction that failed) is kept with its
-bodies, without events, and says so: nothing that was acknowledged is lost.
+adds or not at all. Calls come in batches, whose records are looked up and written together (`Batch`). A call that
+cannot be taken apart (a fault of ours, or a redaction that failed) is kept with its bodies, without events, and says
+so: nothing that was acknowledged is lost.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
@@ -24,16 +24,16 @@ from golddiff.providers.wire import (
     parse_response,
 )
 from golddiff.record.calls import sessions
+from golddiff.record.calls.batch import Batch
 from golddiff.record.calls.bodies import Bodies, keep_after, keep_alone, rebuild_answer
 from golddiff.record.calls.events import UNRECORDED, CallEvents, SessionEvents
-from golddiff.record.calls.history import KEY_BYTES, answer_items, answer_key, chain, items_of, keys
-from golddiff.record.calls.threads import Asking, Place, place, unfind
+from golddiff.record.calls.history import KEY_BYTES, RESULT, answer_items, answer_key, chain, items_of, keys
+from golddiff.record.calls.threads import FOUND_BY, Asking, Place, candidates, look_up, place, unfind
 from golddiff.record.spool.stored import StoredCall
 from golddiff.rights.redact import redact_transcript
 from golddiff.store import Store
 from golddiff.types import Call, CleanBytes, Event, KeptBody, Record, Session, Thread, Transcript, new_id
 
-_KEPT_CALLS = 512
 _FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
 """What a fault of ours would raise."""
 
@@ -56,51 +56,75 @@ class Outcome:
 
 
 class CallStore:
-    """Stores calls one after the other. Holds recent bodies in memory, nothing that matters."""
+    """Stores calls in the order in which they are given. Holds recent bodies in memory, nothing that matters."""
 
     def __init__(self, store: Store, subject: str | None = None) -> None:
         self._store = store
         self._subject = subject
-        self._bodies = Bodies(store)
-        self._calls: OrderedDict[str, Call] = OrderedDict()
+        self._bodies = Bodies()
 
-    def add(self, stored: StoredCall) -> Outcome:
-        """Put a call that is not in the store yet; to be called inside a transaction.
+    def use(self, store: Store) -> None:
+        """Store into this store from now on, which was opened anew."""
+        self._store = store
+
+    def add(self, *calls: StoredCall) -> list[Outcome]:
+        """Put calls that are not in the store yet; to be called inside a transaction, once in each.
 
         Raises WorkspaceError where the store refuses.
         """
-        call = _call(stored)
-        outcome = Outcome("other")
-        records: list[Record] = []
-        base: Call | None = None
+        batch = Batch(self._store)
+        taken = [_Taken(batch, stored, self._subject) for stored in calls]
+        _look_up(batch, taken)
+        outcomes = [self._add(batch, one) for one in taken]
+        batch.write()
+        return outcomes
+
+    def _add(self, batch: Batch, taken: _Taken) -> Outcome:
+        stored = taken.stored
+        call, outcome, records, base = taken.call, Outcome("other"), list[Record](), None
         if stored.protocol != "other":
             try:
-                taken = _Taken(self._store, stored, call, self._subject)
-                call, outcome, records = taken.records()
-                base = self._base(taken.place.thread)
+                if taken.fault is not None:
+                    raise taken.fault
+                where = place(batch, taken.asking)
+                call, outcome, records = taken.records(where)
+                base = batch.known(Call, where.thread.last_call) if where.thread is not None else None
             except (RightsError, InputError, *_FAULTS) as error:
-                outcome = Outcome("other", failed=type(error).__name__)
-            if outcome.failed is not None:
+                outcome, records, base = Outcome("other", failed=type(error).__name__), [], None
                 reason = f"could not be taken apart: {outcome.failed}"
-                call = msgspec.structs.replace(call, damaged=(*call.damaged, reason))
-                records = []
+                call = msgspec.structs.replace(taken.call, damaged=(*taken.call.damaged, reason))
         if base is not None:
-            request = keep_after(stored.request_body, base, self._bodies.request(base))
+            request = keep_after(stored.request_body, base, self._bodies.request(batch, base))
         else:
             request = keep_alone(stored.request_body)
         call = msgspec.structs.replace(call, request=request, answer=keep_alone(stored.response_body))
-        self._store.put(call, *records)
-        self._bodies.remember(call.id, stored.request_body)
-        self._calls[call.id] = call
-        while len(self._calls) > _KEPT_CALLS:
-            self._calls.popitem(last=False)
+        batch.put(call, *records)
+        self._bodies.remember(call.id, request, stored.request_body)
         return outcome
 
-    def _base(self, thread: Thread | None) -> Call | None:
-        if thread is None:
-            return None
-        known = self._calls.get(thread.last_call)
-        return known or next(iter(self._store.find(Call, id=thread.last_call)), None)
+
+def _look_up(batch: Batch, taken: list[_Taken]) -> None:
+    """Ask for what the calls of a batch need, all at once: threads, then what the threads name."""
+    taken = [one for one in taken if one.fault is None and one.stored.protocol != "other"]
+    look_up(batch, [one.asking for one in taken])
+    keys_of = [one.found_by() for one in taken]
+    for column in FOUND_BY:  # whatever else is found by what the threads will be found by
+        batch.look_up(Thread, column, [value for keys in keys_of if (value := keys[column]) is not None])
+    calls: list[str] = []
+    events: list[str] = []
+    session_ids: list[str] = []
+    for one in taken:
+        results = {item.part.call_id or "" for item in one.asking.items if item.kind == RESULT}
+        for thread in candidates(batch, one.asking):
+            waiting = [thread.waiting[call_id] for call_id in results & thread.waiting.keys()]
+            calls += [thread.last_call, *(answer.call_id for answer in waiting)]
+            numbers = [*(answer.first for answer in waiting), *thread.processes.values()]
+            events += [f"{thread.session_id}/{number}" for number in numbers]
+            session_ids.append(thread.session_id)
+    batch.look_up(Call, "id", calls)
+    batch.look_up(Event, "id", events)
+    batch.look_up(Session, "id", session_ids)
+    batch.look_up_lengths(session_ids)
 
 
 def _call(stored: StoredCall) -> Call:
@@ -131,30 +155,51 @@ def _call(stored: StoredCall) -> Call:
 class _Taken:
     """One call, taken apart."""
 
-    def __init__(self, store: Store, stored: StoredCall, call: Call, subject: str | None) -> None:
-        self._store = store
-        self._stored = stored
-        self._plain = call
+    def __init__(self, batch: Batch, stored: StoredCall, subject: str | None) -> None:
+        self._batch = batch
+        self.stored = stored
+        self.call = _call(stored)
         self._subject = subject
-        self._request = parse_request(stored.protocol, stored.request_body)
-        self._answer = parse_response(stored.protocol, stored.response_body, stored.streamed)
-        self._ids = client_ids(stored.request_headers, self._request)
-        self._items = items_of(self._request)
         self._end = stored.started_at + timedelta(microseconds=stored.duration_ns // 1000)
-        asking = Asking(stored.key_id, stored.started_at, self._request, self._items, self._ids)
-        self.place: Place = place(store, asking)
+        self.fault: Exception | None = None
+        """Why it could not be taken apart."""
+        if stored.protocol == "other":
+            return
+        try:
+            self._take_apart()
+        except (RightsError, InputError, *_FAULTS) as error:
+            self.fault = error
 
-    def records(self) -> tuple[Call, Outcome, list[Record]]:
+    def _take_apart(self) -> None:
+        stored = self.stored
+        request = self._request = parse_request(stored.protocol, stored.request_body)
+        self._answer = parse_response(stored.protocol, stored.response_body, stored.streamed)
+        ids = self._ids = client_ids(stored.request_headers, request)
+        self.asking = Asking.of(stored.key_id, stored.started_at, request, items_of(request), ids)
+        self._answered = keys(answer_items(self._answer.parts))
+
+    def found_by(self, before: bytes = b"") -> dict[str, str | None]:
+        """What the thread is found by after this call; `before`: history that the request leaves out."""
+        asked, answered = before + self.asking.keys, self._answered
+        held = self._request.previous_response_id is not None or self._request.conversation_id is not None
+        last = asked[-KEY_BYTES:]
+        return {
+            "asked_key": None if held else chain(self.asking.root, asked),
+            "tip_key": chain(self.asking.root, asked + answered) if answered else None,
+            "answer_key": (answer_key(self.stored.key_id, last, answered[:KEY_BYTES]) if answered and last else None),
+        }
+
+    def records(self, place: Place) -> tuple[Call, Outcome, list[Record]]:
         """Return the call, what it became, and the other records that it makes or changes."""
-        place, stored, answer = self.place, self._stored, self._answer
+        stored, answer = self.stored, self._answer
         model = answer.model or self._request.model or stored.asked_model
-        header, new_session = self._header()
+        header, new_session = self._header(place)
         thread_id = place.thread.id if place.thread is not None and not place.own_thread else new_id("thr")
         agent = thread_id if place.agent == "" else place.agent
         old = place.thread
         if old is None:
             header = sessions.placed(header, self._request)
-        session_events = SessionEvents(self._store, header.id, self._store.count(Event, session_id=header.id))
+        session_events = SessionEvents(self._batch, header.id, self._batch.length(header.id))
         before = session_events.next_sequence
         call_events = CallEvents(
             session_events,
@@ -167,13 +212,13 @@ class _Taken:
         call_events.asked(place.new, self._request, stored.started_at, self._earlier_calls(place))
         call_events.answered(answer, model, stored.status, self._end)
         if place.demoted is not None:
-            _relabel(self._store, session_events, place.demoted)
+            _relabel(self._batch, session_events, place.demoted)
         models = [model, self._request.model, UNRECORDED if call_events.unrecorded else None]
         damaged = (*self._request.damaged, *answer.damaged)
         header = sessions.with_call(header, models, answer.usage, stored.started_at, self._end, bool(damaged))
-        thread = self._thread(thread_id, header.id, agent, call_events)
+        thread = self._thread(place, thread_id, header.id, agent, call_events)
         call = msgspec.structs.replace(
-            self._plain,
+            self.call,
             session_id=header.id,
             thread_id=thread_id,
             relation=place.relation,
@@ -182,11 +227,11 @@ class _Taken:
             response_id=answer.response_id,
             stop_reason=answer.stop_reason,
             usage=answer.usage,
-            damaged=(*self._plain.damaged, *damaged),
+            damaged=(*self.call.damaged, *damaged),
         )
         changed = [session_events.changed[number] for number in sorted(session_events.changed)]
         redacted = redact_transcript(Transcript(header, tuple(changed)))
-        others = unfind(self._store, thread, old if old is not None and old.id == thread_id else None)
+        others = unfind(self._batch, thread, old if old is not None and old.id == thread_id else None)
         if place.demoted is not None:
             others = [one for one in others if one.id != place.demoted.id]
             others.append(msgspec.structs.replace(place.demoted, agent=place.demoted.id))
@@ -199,11 +244,12 @@ class _Taken:
         )
         return call, outcome, [redacted.session, *redacted.events, *others, thread]
 
-    def _header(self) -> tuple[Session[str], bool]:
-        if self.place.session_id is not None:
-            stored = self._store.get(Session, self.place.session_id)
+    def _header(self, place: Place) -> tuple[Session[str], bool]:
+        if place.session_id is not None:
+            stored = self._batch.get(Session, place.session_id)
             return cast("Session[str]", stored), False
-        header = sessions.begin(new_id("ses"), self._ids, self._request, self._stored.key_id, self._subject)
+        header = sessions.begin(new_id("ses"), self._ids, self._request, self.stored.key_id, self._subject)
+        self._batch.begin(header.id)
         return header, True
 
     def _earlier_calls(self, place: Place) -> dict[str, Part]:
@@ -213,42 +259,38 @@ class _Taken:
         wanted = {item.part.call_id for item in place.new if item.part.kind is PartKind.TOOL_RESULT}
         found: dict[str, Part] = {}
         calls = {waiting.call_id for key, waiting in place.thread.waiting.items() if key in wanted}
-        for call in (self._store.get(Call, call_id) for call_id in sorted(calls)):
+        for call in (self._batch.get(Call, call_id) for call_id in sorted(calls)):
             protocol = cast("WireProtocol", call.protocol)
             answer = parse_response(protocol, rebuild_answer(call), call.streamed)
             found |= {part.call_id: part for part in answer.parts if part.call_id is not None}
         return found
 
-    def _thread(self, thread_id: str, session_id: str, agent: str | None, events: CallEvents) -> Thread:
-        place = self.place
-        asked = place.before + keys(self._items)
-        answer = keys(answer_items(self._answer.parts))
-        items = asked + answer
-        last = asked[-KEY_BYTES:]
-        held = self._request.previous_response_id is not None or self._request.conversation_id is not None
+    def _thread(self, place: Place, thread_id: str, session_id: str, agent: str | None, events: CallEvents) -> Thread:
+        asked = place.before + self.asking.keys
+        found_by = self.found_by(place.before)
         return Thread(
             id=thread_id,
             session_id=session_id,
             scope=place.scope,
             root=place.root,
-            asked_key=None if held else chain(place.root, asked),
-            tip_key=chain(place.root, items) if answer else None,
-            answer_key=answer_key(self._stored.key_id, last, answer[:KEY_BYTES]) if answer and last else None,
+            asked_key=found_by["asked_key"],
+            tip_key=found_by["tip_key"],
+            answer_key=found_by["answer_key"],
             agent=agent,
             system=place.system,
             tools=bool(self._request.tools) or (place.thread is not None and place.thread.tools),
-            items=items,
+            items=asked + self._answered,
             asked=len(asked) // KEY_BYTES,
             turns=(place.thread.turns if place.thread is not None else 0) + (place.relation != "retry"),
-            last_call=self._stored.call_id,
+            last_call=self.stored.call_id,
             ended_at=self._end,
             waiting=events.waiting,
             processes=events.processes,
         )
 
 
-def _relabel(store: Store, events: SessionEvents, thread: Thread) -> None:
+def _relabel(batch: Batch, events: SessionEvents, thread: Thread) -> None:
     """What was taken for the main agent's is a side task's: its events get the thread's name."""
-    for event in store.events(events.session_id):
+    for event in batch.find(Event, "session_id", events.session_id):
         if event.agent is None and event.sequence not in events.changed:
             events.put(event.sequence, msgspec.structs.replace(cast("Event[str]", event), agent=thread.id))

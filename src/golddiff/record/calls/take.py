@@ -17,11 +17,13 @@ Not covered: a backlog of more than `window_bytes` is ordered a window at a time
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from heapq import merge
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -58,6 +60,8 @@ class TakeSummary:
     """Sessions that calls were added to, in order and once each."""
     waiting_bytes: int = 0
     """Bytes of the spool that are left, about."""
+    more: bool = False
+    """The time was over before all calls that could be taken were."""
 
     def add(self, other: TakeSummary) -> None:
         """Count another round."""
@@ -70,6 +74,7 @@ class TakeSummary:
         self.failed += other.failed
         self.session_ids = list(dict.fromkeys([*self.session_ids, *other.session_ids]))
         self.waiting_bytes = other.waiting_bytes
+        self.more = other.more
 
 
 def take(store: Store, spool_folder: Path, *, subject: str | None = None) -> TakeSummary:
@@ -98,14 +103,19 @@ class Taker:
         spool_folder: Path,
         *,
         subject: str | None = None,
-        batch_calls: int = 64,
+        batch_calls: int = 256,
+        batch_bytes: int = 16 << 20,
         window_bytes: int = 128 << 20,
     ) -> None:
-        """`batch_calls`: calls of one transaction. `window_bytes`: bodies that are in memory at once."""
+        """`batch_calls`, `batch_bytes`: most calls and bodies of one transaction, which are in memory taken apart.
+
+        `window_bytes`: bodies that are in memory at once.
+        """
         self._reader = SpoolReader(spool_folder)
-        self._subject = subject
-        self.use(store)
+        self._store = store
+        self._calls = CallStore(store, subject)
         self._batch_calls = batch_calls
+        self._batch_bytes = batch_bytes
         self._window_bytes = window_bytes
         self._held: list[StoredCall] = []
         """Calls that were read and are not in the store yet, in order for each worker."""
@@ -125,24 +135,28 @@ class Taker:
     def use(self, store: Store) -> None:
         """Take into this store from now on, which was opened anew."""
         self._store = store
-        self._calls = CallStore(store, self._subject)
+        self._calls.use(store)
 
     @property
     def waiting_bytes(self) -> int:
         """Bytes of the spool that were not taken, about."""
         return self._reader.waiting_bytes
 
-    def round(self, *, everything: bool = False) -> TakeSummary:
+    def round(self, *, everything: bool = False, end: float | None = None) -> TakeSummary:
         """Take what is there. `everything`: nothing is left for the next round.
+
+        After the moment `end` of `time.monotonic` no further batch is begun, and `summary.more` says whether calls that
+        were read wait for the next round: a round ends, however fast calls come in. One batch is always taken.
 
         Raises WorkspaceError where the store refuses; the calls are taken by the next round.
         """
-        summary = self._pass(everything)
-        if self._held:  # they ended while files were read; now every file is read after that
-            summary.add(self._pass(everything))
+        summary = self._pass(everything, end)
+        if self._held and not _is_over(end):  # they ended while files were read; now every file is read after that
+            summary.add(self._pass(everything, end))
+        summary.more |= bool(self._held) and _is_over(end)
         return summary
 
-    def _pass(self, everything: bool) -> TakeSummary:
+    def _pass(self, everything: bool, end: float | None) -> TakeSummary:
         began = datetime.now(UTC)
         summary = TakeSummary()
         incoming = self._reader.read()
@@ -151,13 +165,30 @@ class Taker:
             more = self._fill(incoming)
             ready, later = _part(self._held, None if everything or more else began)
             self._held = [*_in_order(ready), *later]
-            for _ in range(0, len(ready), self._batch_calls):
-                batch = self._held[: min(self._batch_calls, len(self._held) - len(later))]
+            waiting = len(ready)
+            while waiting:
+                batch = self._batch(waiting)
                 self._store_batch(batch, summary)
                 del self._held[: len(batch)]
+                waiting -= len(batch)
                 self._reader.taken(call.place for call in batch)
+                if _is_over(end):
+                    summary.more = more or waiting > 0
+                    break
+            more = more and not _is_over(end)
         summary.waiting_bytes = self._reader.waiting_bytes
         return summary
+
+    def _batch(self, ready: int) -> list[StoredCall]:
+        """The next calls that go into one transaction; at least one."""
+        batch: list[StoredCall] = []
+        size = 0
+        for call in islice(self._held, min(ready, self._batch_calls)):
+            size += _size(call)
+            if batch and size > self._batch_bytes:
+                break
+            batch.append(call)
+        return batch
 
     def _fill(self, incoming: Iterator[StoredCall]) -> bool:
         """Read until the window is full; say whether there may be more."""
@@ -172,23 +203,27 @@ class Taker:
         return False
 
     def _store_batch(self, batch: list[StoredCall], summary: TakeSummary) -> None:
-        found = TakeSummary()
+        done = TakeSummary()
+        new = {call.call_id: call for call in batch}
         with self._store.transaction():
-            for call in batch:
-                if self._store.count(Call, id=call.call_id):
-                    found.known += 1
-                    continue
-                outcome = self._calls.add(call)
-                found.calls += 1
-                found.new_sessions += outcome.new_session
-                found.relations[outcome.relation] += 1
-                found.events.update(outcome.events)
-                found.damaged += bool(outcome.damaged)
+            for call_id in self._store.count_any(Call, "id", new):
+                del new[call_id]
+            done.known = len(batch) - len(new)
+            for outcome in self._calls.add(*new.values()):
+                done.calls += 1
+                done.new_sessions += outcome.new_session
+                done.relations[outcome.relation] += 1
+                done.events.update(outcome.events)
+                done.damaged += bool(outcome.damaged)
                 if outcome.failed is not None:
-                    found.failed[outcome.failed] += 1
+                    done.failed[outcome.failed] += 1
                 if outcome.session_id is not None:
-                    found.session_ids.append(outcome.session_id)
-        summary.add(found)
+                    done.session_ids.append(outcome.session_id)
+        summary.add(done)
+
+
+def _is_over(end: float | None) -> bool:
+    return end is not None and time.monotonic() >= end
 
 
 def _part(held: list[StoredCall], before: datetime | None) -> tuple[list[StoredCall], list[StoredCall]]:

@@ -23,7 +23,7 @@ found by the same history: the newest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import SequenceMatcher
@@ -32,6 +32,7 @@ from hashlib import blake2b
 import msgspec
 
 from golddiff.providers.wire import ClientIds, WireRequest
+from golddiff.record.calls.batch import Batch
 from golddiff.record.calls.history import (
     ASSISTANT,
     CALL,
@@ -44,12 +45,15 @@ from golddiff.record.calls.history import (
     shared,
     system_hash,
 )
-from golddiff.store import Store
 from golddiff.types import Call, Thread
 
 _LOOK_BACK = 64
 """Items that one call may add and still be found by the history before them."""
+_FIRST_LOOKS = 6
+"""Of them, those that are looked up for all calls of a batch at once; few calls add more."""
 _TRIED_ANSWERS = 8
+FOUND_BY = ("asked_key", "tip_key", "answer_key")
+"""Columns of `Thread` that hold hashes of histories."""
 _ANSWER = (ASSISTANT, CALL)
 _RETRY_WITHIN = timedelta(minutes=10)
 _SLACK = timedelta(milliseconds=20)
@@ -65,6 +69,41 @@ class Asking:
     request: WireRequest
     items: list[Item]
     ids: ClientIds
+    keys: bytes
+    """Of the items."""
+    scope: str | None
+    system: str
+    root: str
+    chains: list[str]
+    """Hash of each beginning of the history, the empty one first."""
+
+    @classmethod
+    def of(
+        cls, key_id: str | None, started_at: datetime, request: WireRequest, items: list[Item], ids: ClientIds
+    ) -> Asking:
+        """Work out what the call is found by."""
+        scope = _scope(key_id, ids)
+        system = system_hash(request)
+        root = root_of(scope, key_id, system, items[0].key if items else b"")
+        joined = keys(items)
+        return cls(key_id, started_at, request, items, ids, joined, scope, system, root, chains(root, joined))
+
+    def beginnings(self, start: int, stop: int) -> Iterator[tuple[str, str]]:
+        """Column of `Thread` and value by which the history without its last `start` to `stop - 1` items is found."""
+        count = len(self.items)
+        for n in range(count - start, max(0, count - min(stop, _LOOK_BACK)), -1):
+            # only an answer ends with what the assistant said
+            yield "tip_key" if self.items[n - 1].kind in _ANSWER else "asked_key", self.chains[n]
+
+    def answers(self) -> Iterator[str]:
+        """Values of `answer_key` of the answers that the request repeats, the last one first."""
+        tried = 0
+        for index in range(len(self.items) - 1, 0, -1):
+            if self.items[index].kind in _ANSWER and self.items[index - 1].kind not in _ANSWER:
+                yield answer_key(self.key_id, self.items[index - 1].key, self.items[index].key)
+                tried += 1
+                if tried == _TRIED_ANSWERS:
+                    return
 
 
 @dataclass(frozen=True)
@@ -92,34 +131,56 @@ class Place:
     """Thread that was taken for the main agent's and is a side task."""
 
 
-def place(store: Store, asking: Asking) -> Place:
+def look_up(batch: Batch, askings: Iterable[Asking]) -> None:
+    """Ask the store, for many calls at once, for what `place` is going to look at."""
+    askings = list(askings)
+    responses = [asking.request.previous_response_id for asking in askings]
+    batch.look_up(Call, "response_id", [one for one in responses if one is not None])
+    columns: dict[str, list[str]] = {}
+    for asking in askings:
+        for column, value in asking.beginnings(0, _FIRST_LOOKS):
+            columns.setdefault(column, []).append(value)
+    for column, values in columns.items():
+        batch.look_up(Thread, column, values)
+    lost = [one for one in askings if not any(batch.find(Thread, *way) for way in one.beginnings(0, _FIRST_LOOKS))]
+    batch.look_up(Thread, "scope", [one.scope for one in lost if one.scope is not None])
+    batch.look_up(Thread, "answer_key", [value for one in lost if one.scope is None for value in one.answers()])
+
+
+def candidates(batch: Batch, asking: Asking) -> list[Thread]:
+    """Return the threads that a call may go on from, as far as `look_up` asked for them."""
+    found = [thread for way in asking.beginnings(0, _FIRST_LOOKS) for thread in batch.find(Thread, *way)]
+    previous = asking.request.previous_response_id
+    calls = batch.find(Call, "response_id", previous) if previous is not None else []
+    ids = [call.thread_id for call in calls if call.thread_id is not None]
+    batch.look_up(Thread, "id", ids)
+    return found + [batch.get(Thread, one) for one in ids]
+
+
+def place(batch: Batch, asking: Asking) -> Place:
     """Say where a call belongs."""
-    scope = _scope(asking)
-    system = system_hash(asking.request)
-    first = asking.items[0].key if asking.items else b""
-    root = root_of(scope, asking.key_id, system, first)
-    finder = _Finder(store, asking, scope, system, root)
+    finder = _Finder(batch, asking)
     return finder.by_response() or finder.by_history() or finder.by_beginning() or finder.fresh()
 
 
 class _Finder:
-    def __init__(self, store: Store, asking: Asking, scope: str | None, system: str, root: str) -> None:
-        self._store = store
+    def __init__(self, batch: Batch, asking: Asking) -> None:
+        self._batch = batch
         self._asking = asking
-        self._scope = scope
-        self._system = system
-        self._root = root
-        self._keys = keys(asking.items)
+        self._scope = asking.scope
+        self._system = asking.system
+        self._root = asking.root
+        self._keys = asking.keys
 
     def by_response(self) -> Place | None:
         """The place of a call whose history the provider holds."""
         request = self._asking.request
         if request.previous_response_id is not None:
-            calls = self._store.find(Call, response_id=request.previous_response_id)
+            calls = self._batch.find(Call, "response_id", request.previous_response_id)
             known = [call for call in calls if call.thread_id is not None and call.key_id == self._asking.key_id]
             if not known:
                 return None
-            thread = self._store.get(Thread, known[-1].thread_id or "")
+            thread = self._batch.get(Thread, known[-1].thread_id or "")
             before = thread.items[: known[-1].depth * KEY_BYTES]
         elif request.conversation_id is not None:
             threads = self._in_scope()
@@ -139,18 +200,27 @@ class _Finder:
 
     def by_history(self) -> Place | None:
         """The place of a call that repeats the whole history of a thread."""
+        found = self._in_history(0, _FIRST_LOOKS)
+        if found is None and len(self._asking.items) > _FIRST_LOOKS:
+            rest = list(self._asking.beginnings(_FIRST_LOOKS, _LOOK_BACK))
+            for column in ("tip_key", "asked_key"):
+                self._batch.look_up(Thread, column, [value for name, value in rest if name == column])
+            found = self._in_history(_FIRST_LOOKS, _LOOK_BACK)
+        return found
+
+    def _in_history(self, start: int, stop: int) -> Place | None:
         items = self._asking.items
-        found = chains(self._root, self._keys)
-        for n in range(len(items), max(0, len(items) - _LOOK_BACK), -1):
-            if items[n - 1].kind in _ANSWER:  # only an answer ends so
-                for thread in self._store.find(Thread, tip_key=found[n]):
-                    return self._on(thread, "continues", items[n:])
-                continue
-            for thread in self._store.find(Thread, asked_key=found[n]):
-                if n < len(items) and self._is_known(thread):
-                    return self._on(thread, "continues", _without_echo(items[n:], thread))
-                if n == len(items) and self._is_known(thread):
-                    return self._on(thread, "retry", [])
+        for index, (column, value) in enumerate(self._asking.beginnings(start, stop)):
+            new = items[len(items) - start - index :]
+            for thread in self._batch.find(Thread, column, value):
+                if column == "tip_key":
+                    return self._on(thread, "continues", new)
+                if self._is_known(thread):
+                    return (
+                        self._on(thread, "continues", _without_echo(new, thread))
+                        if new
+                        else self._on(thread, "retry", [])
+                    )
         return None
 
     def _is_known(self, thread: Thread) -> bool:
@@ -165,7 +235,7 @@ class _Finder:
         if self._scope is not None:
             threads = [thread for thread in self._in_scope() if thread.root == self._root]
         else:
-            threads = list(self._by_answer())
+            threads = self._by_answer()
         best = max(threads, key=lambda thread: (shared(thread.items, self._keys), thread.ended_at), default=None)
         if best is None:
             return None
@@ -173,18 +243,11 @@ class _Finder:
         new = _aligned(best.items[n * KEY_BYTES :], self._asking.items[n:])
         return self._on(best, "branch", new, own_thread=self._overlaps(best))
 
-    def _by_answer(self) -> Iterator[Thread]:
+    def _by_answer(self) -> list[Thread]:
         """The thread whose last answer the request repeats, with what it answers; clients may change all else."""
-        items = self._asking.items
-        tried = 0
-        for index in range(len(items) - 1, 0, -1):
-            if items[index].kind in _ANSWER and items[index - 1].kind not in _ANSWER:
-                key = answer_key(self._asking.key_id, items[index - 1].key, items[index].key)
-                found = list(self._store.find(Thread, answer_key=key))
-                tried += 1
-                if found or tried == _TRIED_ANSWERS:
-                    yield from found
-                    return
+        values = list(self._asking.answers())
+        self._batch.look_up(Thread, "answer_key", values)
+        return next((found for value in values if (found := self._batch.find(Thread, "answer_key", value))), [])
 
     def fresh(self) -> Place:
         """The place of a call that begins a thread."""
@@ -236,29 +299,29 @@ class _Finder:
         return self._asking.started_at < thread.ended_at - _SLACK
 
     def _in_scope(self) -> list[Thread]:
-        return list(self._store.find(Thread, scope=self._scope)) if self._scope is not None else []
+        return self._batch.find(Thread, "scope", self._scope) if self._scope is not None else []
 
 
-def unfind(store: Store, thread: Thread, before: Thread | None) -> list[Thread]:
+def unfind(batch: Batch, thread: Thread, before: Thread | None) -> list[Thread]:
     """Return other threads that are found by the same history as `thread`, changed so that they no longer are.
 
     `before` is the thread as it was, where it is stored.
     """
     changed: dict[str, Thread] = {}
-    for column in ("asked_key", "tip_key", "answer_key"):
+    for column in FOUND_BY:
         value = getattr(thread, column)
         if value is None or (before is not None and getattr(before, column) == value):
             continue
-        for other in store.find(Thread, **{column: value}):
+        for other in batch.find(Thread, column, value):
             if other.id != thread.id:
                 changed[other.id] = msgspec.structs.replace(changed.get(other.id, other), **{column: None})
     return list(changed.values())
 
 
-def _scope(asking: Asking) -> str | None:
-    if asking.ids.session is None:
+def _scope(key_id: str | None, ids: ClientIds) -> str | None:
+    if ids.session is None:
         return None
-    data = f"{asking.key_id or ''}\0{asking.ids.session}".encode("utf-8", "surrogatepass")
+    data = f"{key_id or ''}\0{ids.session}".encode("utf-8", "surrogatepass")
     return blake2b(data, digest_size=16).hexdigest()
 
 

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import Any, Protocol, TypeAlias
 
 from golddiff.store.dialect import Dialect
 
 Value: TypeAlias = str | int | float | bytes | None
 Row: TypeAlias = tuple[Any, ...]
+
+_QUERIES = (1, 16, 128, 1024)  # values in one query: few sizes, so that its plan is kept
 
 
 class Backend(Protocol):
@@ -30,7 +33,7 @@ class Backend(Protocol):
         ...
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
-        """Run one statement for each row, inside a transaction."""
+        """Run one statement for each row, inside a transaction. No two rows of an upsert may have the same key."""
         ...
 
     def select(
@@ -52,3 +55,16 @@ def condition(where: Mapping[str, Value]) -> tuple[str, tuple[Value, ...]]:
     """SQL and values that hold where every column equals its value; None is found too."""
     parts = [f"{column} IS NULL" if value is None else f"{column} = ?" for column, value in where.items()]
     return " AND ".join(parts) or "1 = 1", tuple(value for value in where.values() if value is not None)
+
+
+def rows_where_any(backend: Backend, select: str, column: str, values: Iterable[Value], end: str = "") -> Iterator[Row]:
+    """Yield what `select` finds `WHERE column` is one of the values, in as few queries as there can be.
+
+    `end`: what follows the condition, as `GROUP BY`; it holds for each query by itself.
+    """
+    remaining = iter(dict.fromkeys(values))
+    while batch := list(islice(remaining, _QUERIES[-1])):
+        size = next(size for size in _QUERIES if size >= len(batch))
+        batch += batch[-1:] * (size - len(batch))
+        marks = ", ".join("?" * size)
+        yield from backend.execute(f"{select} WHERE {column} IN ({marks}){end}", batch)

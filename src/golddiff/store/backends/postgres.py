@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -32,6 +33,8 @@ from golddiff.store.dialect import POSTGRES, Dialect
 from golddiff.store.location import without_secrets
 
 _PAGE_ROWS = 500
+_STATEMENT_ROWS = (64, 8, 1)  # rows of one statement: few sizes, so that its plan is kept
+_VALUES = re.compile(r"VALUES (\([?, ]+\))")
 _LOCK = 0x676F6C64  # "gold": the first half of the advisory lock's key; the second is the schema
 _LOCK_KEY = f"{_LOCK}, hashtext(current_schema())"
 _PATIENCE: dict[str, str] = {
@@ -94,9 +97,19 @@ class PostgresBackend:
             raise self._explained(error) from error
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+        found = _VALUES.search(sql)
+        remaining = list(rows)
         try:
-            with self._connection.cursor() as cursor:
-                cursor.executemany(_query(sql), rows)
+            if found is None:
+                with self._connection.cursor() as cursor:
+                    cursor.executemany(_query(sql), remaining)
+                return
+            for size in _STATEMENT_ROWS:  # a statement of many rows costs a fraction of as many statements
+                whole = len(remaining) - len(remaining) % size
+                for at in range(0, whole, size):
+                    values = [value for row in remaining[at : at + size] for value in row]
+                    self._connection.execute(_query(_of_many_rows(sql, size)), values)
+                remaining = remaining[whole:]
         except psycopg.Error as error:
             raise self._explained(error) from error
 
@@ -267,3 +280,8 @@ def shown_holder(holder: Row | None) -> str:
 @lru_cache(512)
 def _query(sql: str) -> bytes:
     return sql.replace("?", "%s").encode()
+
+
+@lru_cache(512)
+def _of_many_rows(sql: str, rows: int) -> str:
+    return _VALUES.sub(lambda found: f"VALUES {', '.join([found[1]] * rows)}", sql)
