@@ -63,3 +63,29 @@ def test_a_persons_other_work_in_the_same_file_is_not_the_sessions(world: World)
     outcome = world.outcome(session)
     assert outcome.revised_lines == 1
     assert "users_own" not in outcome.gold_patch
+
+
+def test_lines_that_a_person_only_adds_between_the_sessions_are_no_revision_and_are_told(world: World) -> None:
+    session = world.session("s1").prompt().write("src/new.py", feature("alpha")).save()
+    world.commit("alpha")
+    world.wait(days=1)
+    text = world.read("src/new.py").splitlines(keepends=True)
+    place = next(at for at, line in enumerate(text) if "alpha-2" in line)
+    world.file("src/new.py", "".join([*text[:place], "    if nothing_to_do():\n", *text[place:], "THEIR_OWN = 1\n"]))
+    fix = world.commit("nothing to do")
+    outcome = world.outcome(session)
+    assert (outcome.state, outcome.revised_lines, outcome.dropped_lines) == (SessionState.ACCEPTED, 0, 0)
+    assert "nothing_to_do" not in outcome.gold_patch
+    why = f"commit {fix[:10]} added 1 line(s) between its lines, which stayed as they were: the user's own"
+    assert why in outcome.reasons
+
+
+def test_what_a_person_replaces_as_a_whole_soon_after_was_accepted_and_revised_not_rejected(world: World) -> None:
+    session = world.session("s1").prompt().write("src/new.py", feature("alpha")).save()
+    world.commit("alpha")
+    world.wait(days=2)
+    world.file("src/new.py", "RATES = {1: 'one', 3: 'three'}\n")
+    fix = world.commit("a table will do")
+    outcome = world.outcome(session)
+    assert (outcome.state, outcome.kept_lines, outcome.dropped_lines) == (SessionState.REVISED, 0, 8)
+    assert f"it was committed as it was, and commit {fix[:10]} soon replaced all of its lines" in outcome.reasons

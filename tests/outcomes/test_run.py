@@ -370,3 +370,17 @@ def test_the_whole_stage_runs_nothing_of_the_repository_that_it_reads(world: Wor
     outcome = world.outcome(session)
     assert outcome.state is SessionState.ACCEPTED
     assert list(markers.iterdir()) == []
+
+
+def test_files_without_lines_are_in_no_gold_diff_and_counted_by_kind(world: World) -> None:
+    session = world.session("s1").prompt().write("src/new.py", feature("alpha")).save()
+    (world.folder / "logo.png").write_bytes(b"\x89PNG\0")
+    (world.folder / "old.txt").write_bytes("Größe\n".encode("latin-1"))
+    (world.folder / "here").symlink_to("src")
+    world.commit("alpha, with a picture")
+    summary = world.outcomes()
+    assert summary.no_text == {"binary": 1, "not UTF-8": 1, "link": 1}
+    (outcome,) = world.store.find(Outcome, session_id=session)
+    assert "not in the gold diff: logo.png: binary" in outcome.reasons
+    assert "+++ b/src/new.py" in outcome.gold_patch
+    assert "here" not in outcome.gold_patch

@@ -100,6 +100,8 @@ class Summary:
     """Gold diffs that no longer applied after redaction, and were blanked."""
     excluded: Counter[str] = field(default_factory=Counter)
     """Files of sessions whose lines do not count, by kind: `lock file`, `vendored or built`, `generated`."""
+    no_text: Counter[str] = field(default_factory=Counter)
+    """Files that sessions' commits changed and that have no lines to compare, by kind: see `gold.NO_TEXT`."""
 
     @property
     def states(self) -> Counter[str]:
@@ -162,6 +164,7 @@ def decide(git: GitRepository, material: Material, options: Options, progress: P
         accepted.append(Accepted(found.replay, gold, one.outcome))
         summary.outcomes.append(one.outcome)
         summary.excluded.update(gold.excluded.values())
+        summary.no_text.update(gold.no_text.values())
         if found.replay.writes:
             summary.writers.add(found.session.id)
     known = {outcome.session_id: outcome for outcome in material.outcomes} | {
@@ -227,6 +230,10 @@ def _settle(
     reasons += [f"not in the gold diff: {path}: {why}" for path, why in gold.left_out.items()]
     reasons += [f"not counted: {path}: {why}" for path, why in gold.excluded.items()]
     reasons += [f"commit {step.sha[:10]} corrected it by hand" for step in gold.steps if step.kind == "fixed"]
+    reasons += [
+        f"commit {sha[:10]} added {count} line(s) between its lines, which stayed as they were: the user's own"
+        for sha, count in gold.beside.items()
+    ]
     commits = [_commit(repository, analysis, candidate) for candidate in links]
     if verdict.state in (SessionState.REJECTED, SessionState.ABANDONED) and not links:
         lines = []

@@ -11,8 +11,9 @@ and so are those that were moved to another file before the commit (`moved`). Ev
 left out.
 
 Every file's patch is applied to its base here and must give the intended text; where it does not, it is left out and
-the reason kept. Left out as well: binary files, links, submodules, and files whose bytes are not UTF-8. Lock files,
-vendored and generated files are no one's writing: they are in no gold diff and their lines are not counted at all.
+the reason kept. Left out as well: binary files, links, submodules, and files whose bytes are not UTF-8 (`NO_TEXT`).
+Lock files, vendored and generated files are no one's writing: they are in no gold diff and their lines are not counted
+at all.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from datetime import timedelta
 from golddiff import patch
 from golddiff.git import GitRepository, machine_made
 from golddiff.outcomes.history import History, line_hash
-from golddiff.outcomes.later import FOLLOW_UP, Step, later_steps, undone
+from golddiff.outcomes.later import FOLLOW_UP, Step, added_between, later_steps, undone
 from golddiff.outcomes.lines import SIMILAR, bare, key, significant, similarity, tells
 from golddiff.outcomes.link import Candidate
 from golddiff.outcomes.moved import Moved, find_moved
@@ -41,6 +42,11 @@ _MOST_UNMATCHED = 500
 file was rewritten, and its blocks are found by their exact lines."""
 _MAX_PAIRS = 40_000
 """Comparisons of lines for likeness per block; beyond it (200 × 200 lines) a block counts as rewritten."""
+
+BINARY, NOT_UTF8, LINK, SUBMODULE, NOT_HERE = "binary", "not UTF-8", "link", "submodule", "not in this clone"
+NO_TEXT = frozenset({BINARY, NOT_UTF8, LINK, SUBMODULE, NOT_HERE})
+"""Why a file has no lines that could be compared."""
+_MODES = {"120000": LINK, "160000": SUBMODULE}
 
 Block = tuple[int, int, int, int]
 
@@ -80,6 +86,13 @@ class Gold:
     """Path that the session wrote to → lines of it that were accepted elsewhere."""
     steps: list[Step] = field(default_factory=list)
     """What happened to the linked commits afterwards."""
+    beside: dict[str, int] = field(default_factory=dict)
+    """Later commit within the follow-up window → lines that it only added between lines of the session."""
+
+    @property
+    def no_text(self) -> dict[str, str]:
+        """Files that the linked commits changed and that have no lines, with the kind: one of `NO_TEXT`."""
+        return {path: why for path, why in self.left_out.items() if why in NO_TEXT}
 
     @property
     def undone(self) -> dict[str, str]:
@@ -139,6 +152,7 @@ def find_gold(
         removed[write.path].update(found for found in map(key, write.removed) if significant(found))
     hashes = {path: set(map(line_hash, lines)) for path, lines in wrote.items()}
     gold.steps = later_steps(history, gold.commits, hashes, taken, follow_up)
+    gold.beside = added_between(git, history, gold.commits, hashes, taken | {s.sha for s in gold.steps}, follow_up)
     changed = _changed_files(git, history, gold)
     gold.moved = _find_moved(wrote, changed, gold)
     for file in changed:
@@ -196,9 +210,12 @@ def _changed_files(git: GitRepository, history: History, gold: Gold) -> list[_Ch
     for path, (first, blob, mode) in ends.items():
         base = _text(git, bases.get(first))
         accepted = _text(git, blob if blob.strip("0") else None)
-        if isinstance(base, _Unreadable) or isinstance(accepted, _Unreadable) or mode in ("120000", "160000"):
-            gold.left_out[path] = "a link or submodule" if mode in ("120000", "160000") else "not UTF-8 text"
+        unreadable = next((text for text in (accepted, base) if isinstance(text, _Unreadable)), None)
+        if unreadable is not None or mode in _MODES:
+            gold.left_out[path] = _MODES.get(mode) or (unreadable.why if unreadable else BINARY)
             continue
+        assert not isinstance(base, _Unreadable)
+        assert not isinstance(accepted, _Unreadable)
         head = (accepted if accepted is not None else base or "").encode("utf-8", "surrogatepass")
         if why := gold.excluded.get(path) or machine_made.by_name(path) or machine_made.by_mark(head):
             gold.excluded |= {path: why, first: why}
@@ -233,20 +250,25 @@ def _find_moved(wrote: Mapping[str, Sequence[str]], changed: Sequence[_Changed],
     return find_moved(missing, added)
 
 
+@dataclass(frozen=True, slots=True)
 class _Unreadable:
-    """Marks bytes that are no text."""
+    """Bytes that are no text."""
+
+    why: str
 
 
 def _text(git: GitRepository, blob: str | None) -> str | _Unreadable | None:
     if blob is None:
         return None
     data = git.blob(blob)
-    if data is None or b"\0" in data[:8000]:
-        return _Unreadable()
+    if data is None:
+        return _Unreadable(NOT_HERE)
+    if b"\0" in data[:8000]:
+        return _Unreadable(BINARY)
     try:
         return data.decode()
     except UnicodeDecodeError:
-        return _Unreadable()
+        return _Unreadable(NOT_UTF8)
 
 
 def _cut(gold: Gold, file: _Changed, mine: list[str], gone: set[str]) -> None:

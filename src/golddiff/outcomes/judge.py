@@ -81,6 +81,9 @@ def judge_session(
         if kept + counts[LineFate.REVISED] == 0 and not gold.files:
             if all(reason.weight <= 0 for c in linked for reason in c.reasons if reason.kind == "content"):
                 return _unknown("the commit that names it holds none of its lines", *notes)
+            if replaced := [step.sha for step in gold.steps if step.kind == "fixed"]:
+                why = f"it was committed as it was, and commit {replaced[-1][:10]} soon replaced all of its lines"
+                return Judgement(SessionState.REVISED, confidence, (said, why, *notes))
             why = "the linked commit touches the same lines but holds none of the session's"
             return Judgement(SessionState.REJECTED, min(confidence, _REJECTED_CONFIDENCE), (why, *notes))
         more = f"{counts[LineFate.REVISED]} revised, {counts[LineFate.DROPPED]} dropped"

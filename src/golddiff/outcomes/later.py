@@ -7,7 +7,12 @@ much later without a word is not reverted, it was kept for a time. What was reve
 reverts the revert, or that brings back nearly all of it. The last step decides.
 
 A follow-up is a commit of no known session, within a stated time of the last linked commit, that takes out or changes
-lines of the session's: a revision by the user. Changes that only add lines beside them are not seen as follow-ups.
+lines of the session's: a revision by the user. One that only adds lines is none: every line of the session is as it
+was, and the added ones are the user's own. Where it adds them between lines of the session it is counted and told
+(`added_between`), since it may have been a fix; whose change a pure addition corrects is not in the history. Lines
+that a fix removed or changed are what the field goes by (Śliwerski, Zimmermann and Zeller, "When do changes induce
+fixes?", 2005); that fixes by addition alone cannot be traced so is known (Rezk, Kamei and McIntosh, "The ghost commit
+problem when identifying fix-inducing changes", 2021).
 
 How it fits: `gold` reads the accepted state after these steps; what changes later than the follow-ups is survival.
 """
@@ -21,7 +26,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from golddiff.outcomes.history import CommitLines, FileLines, History
+from golddiff import patch
+from golddiff.git import FileChange, GitRepository
+from golddiff.outcomes.history import CommitLines, FileLines, History, line_hash
+from golddiff.outcomes.lines import key, significant
 from golddiff.outcomes.link import Candidate
 
 FOLLOW_UP = timedelta(days=7)
@@ -67,6 +75,54 @@ def later_steps(
     if chosen and follow_up:
         steps += _follow_ups(history, chosen, written, taken | {step.sha for step in steps}, follow_up)
     return sorted(steps, key=lambda step: -history.position[step.sha])
+
+
+def added_between(
+    git: GitRepository,
+    history: History,
+    chosen: Sequence[Candidate],
+    written: Mapping[str, AbstractSet[int]],
+    known: AbstractSet[str],
+    within: timedelta,
+) -> dict[str, int]:
+    """Commit → significant lines that it added between two lines of the session, and changed none of those.
+
+    Looked at are commits within `within` after the last linked one that are not among `known`.
+    """
+    if not chosen or not within:
+        return {}
+    newest = chosen[-1]
+    since = history.commits[newest.sha].facts.committed_at
+    known = known | {link.sha for link in chosen}
+    found = {}
+    for commit in _later(history, newest, {path for link in chosen for path in _paths(history.commits[link.sha])}):
+        sha = commit.facts.sha
+        if sha in known or commit.facts.committed_at - since > within or not any(file.added for file in commit.files):
+            continue
+        count = sum(
+            _added_inside(git, change, written.get(change.old_path, frozenset()))
+            for _, changes in git.changes([sha])
+            for change in changes
+        )
+        if count and _descends(history, commit, newest):
+            found[sha] = count
+    return found
+
+
+def _added_inside(git: GitRepository, change: FileChange, mine: AbstractSet[int]) -> int:
+    """Significant lines in insertions that stand between two of `mine`; lines that say nothing are looked over."""
+    if not mine or not change.hunks:
+        return 0
+    old = [key(line) for line in patch.split((git.blob(change.old_blob) or b"").decode("utf-8", "replace"))]
+    count = 0
+    for hunk in change.hunks:
+        if hunk.removed:
+            continue
+        above = next(filter(significant, reversed(old[: hunk.old_start])), "")
+        below = next(filter(significant, old[hunk.old_start :]), "")
+        if line_hash(above) in mine and line_hash(below) in mine:
+            count += sum(significant(key(line)) for line in hunk.added)
+    return count
 
 
 def undone(steps: Iterable[Step]) -> dict[str, str]:
