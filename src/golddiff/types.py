@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
@@ -35,9 +35,12 @@ _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 
 
-def new_id(prefix: str) -> str:
-    """Return `prefix_` plus 26 characters (48 bits of milliseconds, 80 random bits): unique, sorted by time."""
-    value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+def new_id(prefix: str, random_bits: Callable[[int], int] = secrets.randbits) -> str:
+    """Return `prefix_` plus 26 characters (48 bits of milliseconds, 80 random bits): unique, sorted by time.
+
+    `random_bits`: where the bits come from, for who makes so many ids that a call to the system for each counts.
+    """
+    value = (time.time_ns() // 1_000_000) << 80 | random_bits(80)
     return f"{prefix}_" + "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
 
 

@@ -204,6 +204,10 @@ class Panics:
         self._perhaps("admit")
         return ANYONE
 
+    def still_admits(self, admission: Admission) -> bool:
+        self._perhaps("admit")
+        return True
+
     def reserve(self, admission: object, fields: object, body_bytes: int, upstream_model: str | None = None) -> object:
         self._perhaps("reserve")
         return "reserved"

@@ -187,6 +187,9 @@ class _Guard:
             return Admission("key_1")
         return Refusal(Reason.UNKNOWN_KEY, "unknown API key.")
 
+    def still_admits(self, admission: Admission) -> bool:
+        return not self.revoked
+
     def reserve(self, admission: Admission, fields: object, body_bytes: int, behind: str | None = None) -> object:
         return Refusal(Reason.REQUESTS_PER_MINUTE, "slower, please.", 7) if self.full else "reserved"
 

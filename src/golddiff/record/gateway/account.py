@@ -166,7 +166,7 @@ class Account:
 
     def _call(self, ending: Ending) -> RawCall:
         request, head = self._request, self._request.head
-        self.id = self.id or new_id("call")
+        self.id = self.id or new_id("call", self._service.random_bits)
         return RawCall(
             call_id=self.id,
             started_at=datetime.fromtimestamp(self._wall, UTC),
@@ -175,7 +175,7 @@ class Account:
             key_id=request.admission.key_id,
             protocol=head.route.protocol,
             upstream=self.upstream,
-            method=head.method.decode("ascii"),
+            method=head.method_text,
             path=head.path,
             asked_model=self.model,
             request_headers=head.recorded,

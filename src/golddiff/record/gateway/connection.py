@@ -23,6 +23,7 @@ import httptools
 from golddiff.record.gateway import heads
 from golddiff.record.gateway.exchange import Exchange
 from golddiff.record.gateway.refusal import Refusal
+from golddiff.record.gateway.repeats import Repeat
 from golddiff.record.gateway.request import TOO_MANY_HEADERS, Head, Rejected, Request
 from golddiff.record.gateway.service import Service
 from golddiff.record.gateway.upstreams import READ_BYTES
@@ -47,6 +48,8 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._parser = httptools.HttpRequestParser(self)
         self._request: Request | None = None
         self._head: Head | None = None
+        self._repeat: Repeat | None = None
+        self._came_again = False
         self._head_done = False
         self._head_bytes = 0
         self._waiting: deque[Request] = deque()
@@ -82,6 +85,9 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def feed(self, data: memoryview | bytes) -> None:
         """Parse one read."""
+        between = self._request is None
+        if self._repeat is not None and between and len(data) < READ_BYTES and self._take_repeated(bytes(data)):
+            return
         rejected: Rejected | None = None
         try:
             self._parser.feed_data(data)
@@ -96,6 +102,8 @@ class ClientConnection(asyncio.BufferedProtocol):
                 self._head_bytes += len(data)
                 if self._head_bytes > heads.MAX_HEAD_BYTES:
                     rejected = TOO_MANY_HEADERS
+            elif self._came_again and between and self._repeat is None and len(self._waiting) == 1:
+                self._remember(bytes(data), self._waiting[0])
         if rejected is not None:
             self._deaf = True
             self._request = None
@@ -104,6 +112,33 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._waiting.append(last)
         if self._waiting and self.exchange is None:
             self._begin(self._waiting.popleft())
+
+    def _remember(self, data: bytes, request: Request) -> None:
+        """Look for this request's head in the reads to come."""
+        head = request.head
+        if request.keep_alive and not (head.local or head.expects or head.rejection):
+            self._repeat = Repeat.of(data, request.body)
+
+    def _take_repeated(self, data: bytes) -> bool:
+        """Take a read that is one more request with the same head; False: it is for the parser."""
+        repeat, head, service = self._repeat, self._head, self.service
+        if repeat is None or head is None or self.exchange is not None or self._waiting or self._deaf:
+            return False
+        body = repeat.body(data)
+        if body is None or not service.gate.still_admits(head.admission):
+            return False
+        size = len(body)
+        if size > service.most_body or service.held_bytes + size > service.most_held:
+            return False
+        request = Request()
+        request.head = head
+        request.admission = head.admission
+        request.body = body
+        request.received = size
+        self._held_bytes += size
+        service.held_bytes += size
+        self._begin(request)
+        return True
 
     def eof_received(self) -> bool:
         self._gone()
@@ -208,7 +243,9 @@ class ClientConnection(asyncio.BufferedProtocol):
         service, parser = self.service, self._parser
         method, http10 = parser.get_method(), parser.get_http_version() == "1.0"
         head = self._head
-        if head is None or not head.says(method, request.target, request.headers, http10):
+        self._came_again = head is not None and head.says(method, request.target, request.headers, http10)
+        if head is None or not self._came_again:
+            self._repeat = None
             if parser.should_upgrade() or method == b"CONNECT":
                 return Rejected(501, "upgrade", "no tunnels and no other protocols here.")
             try:
@@ -228,7 +265,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         admission = service.gate.admit(head.headers)
         if isinstance(admission, Refusal):
             return Rejected(admission.status, admission.reason, admission.message, admission.headers)
-        request.admission = admission
+        request.admission = head.admission = admission
         if head.rejection is not None:
             return head.rejection
         if request.length:

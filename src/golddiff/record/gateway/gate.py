@@ -25,6 +25,10 @@ class Gate(Protocol):
         """Say whose request this is; asked before the body is read."""
         ...
 
+    def still_admits(self, admission: Admission) -> bool:
+        """Say whether the same credential would be admitted as this now; False where that takes a closer look."""
+        ...
+
     def reserve(
         self, admission: Admission, fields: RouteFields, body_bytes: int, upstream_model: str | None = None
     ) -> object | Refusal:
@@ -44,6 +48,9 @@ class OpenGate:
 
     def admit(self, headers: Iterable[tuple[bytes, bytes]]) -> Admission | Refusal:
         return ANYONE
+
+    def still_admits(self, admission: Admission) -> bool:
+        return True
 
     def reserve(
         self, admission: Admission, fields: RouteFields, body_bytes: int, upstream_model: str | None = None

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
+
+import msgspec
 
 from golddiff.providers.wire.route import RouteFields
 from golddiff.record.capture import RawCall
@@ -21,6 +24,8 @@ from golddiff.types import Usage
 
 FLUSH_SEC = 0.1
 """Longest that a correction waits to be seen by other workers, seconds."""
+_LARGE_BYTES = 256 << 10
+"""Calls above this size are settled at once, so that what waits to be settled holds little memory."""
 _TOKENS = "golddiff_gateway_tokens_total"
 
 
@@ -45,6 +50,10 @@ class KeyGate:
         """Say whose request this is."""
         return self._book.admit(headers)
 
+    def still_admits(self, admission: Admission) -> bool:
+        """Say whether the same credential would be admitted as this now."""
+        return self._book.still_admits(admission)
+
     def reserve(
         self, admission: Admission, fields: RouteFields, body_bytes: int, upstream_model: str | None = None
     ) -> Reservation | Refusal:
@@ -60,29 +69,33 @@ class KeyGate:
         )
         if self._metrics is not None and self._limits.unpriced != before:
             self._metrics.count("golddiff_gateway_unpriced_total")
-        self._flush_soon()
+        if self._timer is None:
+            self._flush_soon()
         return made
 
     def settle(self, reservation: object, call: RawCall | None) -> None:
-        """Put what the call really used in place of its reservation."""
+        """Put what the call really used in place of its reservation: now, or with those of the next calls."""
         if not isinstance(reservation, Reservation):
             return
         if call is None or call.status >= 400 or (call.status == 0 and not call.response_body):
             self._limits.release(reservation)
+        elif len(call.request_body) + len(call.response_body) > _LARGE_BYTES:
+            self._settle(reservation, call)
         else:
-            usage = usage_of(call)
-            if usage is not None and call.ending != "complete":  # the count in a cut stream is of its beginning
-                written = max(usage.output_tokens, estimated_answer(call))
-                usage = Usage(
-                    input_tokens=usage.input_tokens,
-                    output_tokens=written,
-                    cache_read_tokens=usage.cache_read_tokens,
-                    cache_write_tokens=usage.cache_write_tokens,
-                )
-            self._limits.settle(reservation, usage, answer_tokens=None if usage else estimated_answer(call))
-            if usage is not None:
-                self._count(call.protocol, usage)
-        self._flush_soon()
+            self._limits.later(partial(self._settle, reservation, call))
+        if self._timer is None:
+            self._flush_soon()
+
+    def _settle(self, reservation: Reservation, call: RawCall) -> None:
+        usage = usage_of(call)
+        if usage is None:
+            self._limits.settle(reservation, None, answer_tokens=estimated_answer(call))
+            return
+        if call.ending != "complete":  # the count in a cut stream is of its beginning
+            written = max(usage.output_tokens, estimated_answer(call))
+            usage = msgspec.structs.replace(usage, output_tokens=written)
+        self._limits.settle(reservation, usage)
+        self._count(call.protocol, usage)
 
     def close(self) -> None:
         """Write what waits."""
@@ -103,7 +116,7 @@ class KeyGate:
                 self._metrics.count(_TOKENS, protocol, kind, by=tokens)
 
     def _flush_soon(self) -> None:
-        if self._timer is None and self._limits.pending:
+        if self._limits.pending:
             self._timer = self._loop.call_later(FLUSH_SEC, self._flush)
 
     def _flush(self) -> None:

@@ -30,6 +30,7 @@ CHECK_EVERY = 0.25
 """Seconds between two looks at the file."""
 _RACY = 50_000_000
 """Nanoseconds within which two changes of a file may carry the same time stamp."""
+_NEVER = float("inf")
 
 _UNKNOWN = Refusal(
     Reason.UNKNOWN_KEY, "unknown API key: it is not a key of this gateway. Ask its operator for one (golddiff keys)."
@@ -77,7 +78,7 @@ class _Entry:
     def __init__(self, key: Key) -> None:
         self.admission = admission_of(key)
         self.digest = bytes.fromhex(key.digest)
-        self.expires = key.expires_at.timestamp() if key.expires_at else float("inf")
+        self.expires = key.expires_at.timestamp() if key.expires_at else _NEVER
         self.revoked = key.revoked_at is not None
 
 
@@ -91,6 +92,10 @@ class OpenBook:
         """Admit."""
         return ANYONE
 
+    def still_admits(self, admission: Admission) -> bool:
+        """Everyone is."""
+        return True
+
 
 class KeyBook:
     """The valid keys of one gateway folder, in one worker's memory."""
@@ -99,6 +104,7 @@ class KeyBook:
         self._file = KeyFile(folder)
         self._monotonic = monotonic
         self._entries: dict[bytes, _Entry] = {}
+        self._by_id: dict[str | None, _Entry] = {}
         self._stamp: tuple[int, ...] | None = None
         self._next_check = float("-inf")
         self.failures = 0
@@ -130,6 +136,19 @@ class KeyBook:
             return _EXPIRED
         return entry.admission
 
+    def still_admits(self, admission: Admission) -> bool:
+        """Say whether the credential that was admitted as this is valid now; False too where the list was read anew.
+
+        What `admit` gave out stands for the credential: it is compared as an object, and a list that is read again
+        has others.
+        """
+        if self._monotonic() >= self._next_check:
+            self.refresh()
+        entry = self._by_id.get(admission.key_id)
+        if entry is None or entry.admission is not admission or entry.revoked:
+            return False
+        return entry.expires == _NEVER or entry.expires > time.time()
+
     def refresh(self) -> None:
         """Read the list again if the file changed; never raises."""
         self._next_check = self._monotonic() + CHECK_EVERY
@@ -138,6 +157,7 @@ class KeyBook:
             if stamp is not None and stamp == self._stamp:
                 return
             self._entries = {bytes.fromhex(key.digest): _Entry(key) for key in self._file.read().keys}
+            self._by_id = {entry.admission.key_id: entry for entry in self._entries.values()}
             self._stamp = stamp
         except (WorkspaceError, OSError, ValueError):
             self.failures += 1

@@ -51,6 +51,8 @@ class Head:
     query = b""
     recorded: Headers = ()
     """The headers that a record may hold."""
+    admission: Admission = ANYONE
+    """Who its last request was from."""
     _upstream: Upstream | None = None
     _sent = b""
 
@@ -65,6 +67,7 @@ class Head:
         local_hosts: Collection[bytes] | None = None,
     ) -> None:
         self.method = method
+        self.method_text = method.decode("ascii")
         self.target = target
         self.headers = headers
         self.http10 = http10

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import Counter
 from collections.abc import Collection
+from random import Random
 from typing import TYPE_CHECKING
 
 from golddiff.record.capture import Recorder
@@ -50,6 +52,8 @@ class Service:
         self.holds = Holds(recorder or _Nothing(), settings.deadline_ms / 1000 if recorder else 0.0, loop)
         self.connections: set[ClientConnection] = set()
         self.draining = False
+        self.random_bits = Random(secrets.randbits(256)).getrandbits  # noqa: S311 - ids are unique, and no secrets
+        """Random bits for the ids of calls, without asking the system for those of each."""
         self.addresses: Counter[str] = Counter()
         """Open connections by the caller's address, where they are limited."""
         self.held_bytes = 0

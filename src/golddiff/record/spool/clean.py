@@ -9,19 +9,23 @@ How it fits: the writer thread of `recorder` calls `clean_call`; `conversations`
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any, TypeAlias
 
 import zstandard
 
-from golddiff.record.capture import Attempted, RawCall
-from golddiff.record.spool.stored import CallFacts
-from golddiff.rights.bodies import Scanned, scan_body
+from golddiff.record.capture import Attempted, Headers, RawCall
+from golddiff.record.spool.stored import CallFacts, CleanHeaders
+from golddiff.rights.bodies import Scanned, scan_body, scan_together
 from golddiff.rights.redact import redact_fields
 from golddiff.rights.streams import scan_stream
 from golddiff.types import Clean, CleanBytes
 
 MOST_UNPACKED_BYTES = 64 << 20
+
+_MOST_REMEMBERED = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +44,22 @@ def clean_call(
     number: int,
     left_out: list[str],
     own: dict[str, str] | None = None,
+    remembered: Remembered | None = None,
 ) -> CleanCall:
     """Redact everything of `raw`; `request_body` is its request as `unpacked` gave it, or nothing.
 
-    `own` (secret → kind) are hidden besides those that are found.
+    `own` (secret → kind) are hidden besides those that are found. `remembered` is kept between calls with the same
+    `own`: what need not be looked at again.
 
     Raises RightsError, with nothing of the call in it.
     """
-    request = scan_body(request_body, previous, own)
+    remembered = {} if remembered is None else remembered
     response_body = _unpacked_or_nothing(raw.response_body, raw.response_headers, "response", left_out)
+    if previous is None and not raw.streamed:
+        together = scan_together(request_body, response_body, own)
+        if together is not None:  # nearly every short call that goes on from no other
+            return CleanCall(_facts(raw, number, left_out, own or {}, remembered), *together)
+    request = scan_body(request_body, previous, own)
     if raw.streamed:
         response, secrets = scan_stream(response_body, request.secrets)
     else:
@@ -56,7 +67,7 @@ def clean_call(
         response, secrets = scanned.clean, scanned.secrets
     if len(secrets) > len(request.secrets):
         request = Scanned(request.raw, request.clean, request.marks, request.secrets | secrets, request.scanned_bytes)
-    return CleanCall(_facts(raw, number, left_out, own or {}), request, response)
+    return CleanCall(_facts(raw, number, left_out, own or {}, remembered), request, response)
 
 
 def request_of(raw: RawCall, left_out: list[str]) -> bytes:
@@ -64,65 +75,70 @@ def request_of(raw: RawCall, left_out: list[str]) -> bytes:
     return _unpacked_or_nothing(raw.request_body, raw.request_headers, "request", left_out)
 
 
-def _facts(raw: RawCall, number: int, left_out: list[str], own: dict[str, str]) -> CallFacts:
-    texts = [
-        raw.upstream, raw.method, raw.path, raw.asked_model or "", raw.key_id or "", *left_out,
-        *chain.from_iterable(raw.request_headers), *chain.from_iterable(raw.response_headers),
-    ]  # fmt: skip
-    for attempt in raw.attempts:
-        texts += (attempt.upstream, attempt.result)
-    for secret, kind in own.items():
-        if secret in "\n".join(texts):
-            texts = [text.replace(secret, f"[REDACTED:{kind}]") for text in texts]
-    clean = _clean_texts(texts)
-    upstream, method, path, asked_model, key_id = clean[:5]
-    asked = 5 + len(left_out)
-    answered = asked + 2 * len(raw.request_headers)
-    tried = answered + 2 * len(raw.response_headers)
+Remembered: TypeAlias = dict[object, "tuple[Any, ...]"]
+"""Names, headers and tries as they came → as redaction left them, where it found nothing: nearly all come again."""
+
+
+def _facts(raw: RawCall, number: int, left_out: list[str], own: dict[str, str], remembered: Remembered) -> CallFacts:
+    said = (raw.upstream, raw.method, raw.path, raw.asked_model, raw.key_id)
+    known = remembered.get
+    names, asked, answered = known(said), known(raw.request_headers), known(raw.response_headers)
+    tried = known(raw.attempts)
+    if names is None:
+        texts = _redacted([name or "" for name in said], own)
+        names = tuple([None if name is None else text for name, text in zip(said, texts, strict=True)])
+        _remember(remembered, said, names)
+    if asked is None:
+        asked = _redacted_headers(raw.request_headers, own, remembered)
+    if answered is None:
+        answered = _redacted_headers(raw.response_headers, own, remembered)
+    if tried is None:
+        pairs = _redacted([text for each in raw.attempts for text in (each.upstream, each.result)], own)
+        tried = tuple([Attempted(name, result) for name, result in zip(pairs[::2], pairs[1::2], strict=True)])
+        _remember(remembered, raw.attempts, tried)
+    upstream, method, path, asked_model, key_id = names
     return CallFacts(
         call_id=raw.call_id,
         number=number,
         started_at=raw.started_at,
         first_byte_ns=max(0, raw.first_byte_ns),
         duration_ns=max(0, raw.duration_ns),
-        key_id=key_id if raw.key_id is not None else None,
+        key_id=key_id,
         protocol=raw.protocol,
         upstream=upstream,
         method=method,
         path=path,
-        asked_model=asked_model if raw.asked_model is not None else None,
-        request_headers=_pairs(clean[asked:answered]),
-        response_headers=_pairs(clean[answered:tried]),
+        asked_model=asked_model,
+        request_headers=asked,
+        response_headers=answered,
         status=raw.status,
         streamed=raw.streamed,
         ending=raw.ending,
-        attempts=tuple([Attempted(name, result) for name, result in _pairs(clean[tried:])]),
-        left_out=tuple(clean[5:asked]),
+        attempts=tried,
+        left_out=_redacted(left_out, own) if left_out else (),
     )
 
 
-def _pairs(texts: list[Clean]) -> tuple[tuple[Clean, Clean], ...]:
-    return tuple(zip(texts[::2], texts[1::2], strict=True))
+def _redacted_headers(headers: Headers, own: dict[str, str], remembered: Remembered) -> CleanHeaders:
+    texts = _redacted(list(chain.from_iterable(headers)), own)
+    pairs = tuple(zip(texts[::2], texts[1::2], strict=True))
+    _remember(remembered, headers, pairs)
+    return pairs
 
 
-_harmless: dict[str, Clean] = {}
-"""Texts that redaction left alone, nearly all of which come again with every call: names, paths, models."""
+def _redacted(texts: Sequence[str], own: dict[str, str]) -> tuple[Clean, ...]:
+    for secret, kind in own.items():
+        if secret in "\n".join(texts):
+            texts = [text.replace(secret, f"[REDACTED:{kind}]") for text in texts]
+    return redact_fields(texts)
 
-_MOST_HARMLESS = 4_096
 
-
-def _clean_texts(texts: list[str]) -> list[Clean]:
-    known = _harmless
-    try:
-        return [known[text] for text in texts]
-    except KeyError:
-        new = [text for text in texts if text not in known]
-    redacted = dict(zip(new, redact_fields(new), strict=True))
-    clean = [redacted[text] if text in redacted else known[text] for text in texts]
-    if len(known) > _MOST_HARMLESS:
-        known.clear()
-    known.update((text, harmless) for text, harmless in redacted.items() if harmless == text)
-    return clean
+def _remember(remembered: Remembered, part: tuple[Any, ...], clean: tuple[Any, ...]) -> None:
+    """Remember what redaction left as it was."""
+    if clean == part:
+        if len(remembered) >= _MOST_REMEMBERED:
+            remembered.clear()
+        remembered[part] = clean
 
 
 def _unpacked_or_nothing(body: bytes, headers: tuple[tuple[str, str], ...], which: str, left_out: list[str]) -> bytes:

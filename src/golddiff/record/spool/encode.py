@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from golddiff.errors import RightsError
 from golddiff.record.capture import RawCall
-from golddiff.record.spool.clean import clean_call, request_of
+from golddiff.record.spool.clean import Remembered, clean_call, request_of
 from golddiff.record.spool.conversations import Conversations, starts_of
 from golddiff.record.spool.frames import CALL, FIRST
 from golddiff.record.spool.groups import GroupWriter
@@ -28,6 +28,7 @@ class Encoder:
         self._conversations = Conversations(memory_bytes)
         self._groups = GroupWriter(window_bytes)
         self._secrets = dict(secrets)
+        self._remembered: Remembered = {}
         self._number = 0
         self.counts = dict.fromkeys(["body_bytes", "scanned_bytes", "left_out_bodies"], 0)
         """Bytes that came, bytes of requests that were scanned for secrets, bodies that could not be."""
@@ -55,7 +56,8 @@ class Encoder:
         starts = starts_of(body, raw.key_id)
         previous = self._conversations.find(body, starts)
         self._number += 1
-        call = clean_call(raw, body, previous.scanned if previous else None, self._number, left_out, self._secrets)
+        before = previous.scanned if previous else None
+        call = clean_call(raw, body, before, self._number, left_out, self._secrets, self._remembered)
         groups = self._groups
         if groups.is_full:
             groups.start()
