@@ -166,6 +166,22 @@ def read_for_ever(work: Path, errors: int) -> None:
         time.sleep(0.01)
 
 
+def storm(work: Path, store: Store, until: float, pause_sec: float) -> int:
+    """Checkpoints of every kind until a moment, one after another, with a second writer refused; return how many."""
+    made = 0
+    store.database.execute("PRAGMA busy_timeout = 20")  # those that wait for readers give up soon
+    while True:
+        for mode in ("PASSIVE", "FULL", "RESTART", "TRUNCATE"):
+            store.database.execute(f"PRAGMA wal_checkpoint({mode})")
+            made += 1
+        with pytest.raises(WorkspaceError, match="another golddiff is writing"):
+            Store.open(work)
+        if time.monotonic() >= until:
+            store.database.execute("PRAGMA busy_timeout = 10000")
+            return made
+        time.sleep(pause_sec)
+
+
 @pytest.mark.parametrize("seconds", [0.5, pytest.param(600.0, marks=pytest.mark.faults)])
 def test_d11_the_store_stays_whole_among_writers_readers_and_a_storm_of_checkpoints(
     tmp_path: Path, seconds: float
@@ -173,19 +189,14 @@ def test_d11_the_store_stays_whole_among_writers_readers_and_a_storm_of_checkpoi
     spool, work = tmp_path / "spool", tmp_path / "w"
     workers = [forked(lambda end, name=name: write_for_ever(spool, name, 200_000, end, 0.05)) for name in "abcd"]  # type: ignore[misc]
     heard = [Heard(end) for _, end in workers]
-    with Store.open(work) as store, Taker(store, spool) as taker:
+    with Store.open(work) as store, Taker(store, spool, batch_calls=16) as taker:
         readers = [forked(lambda end: read_for_ever(work, end)) for _ in range(2)]
         complaints = [Heard(end) for _, end in readers]
-        until, storms = time.monotonic() + seconds, 0
+        until, storms, turns = time.monotonic() + seconds, 0, 0
         while time.monotonic() < until:
-            taker.round()
-            store.database.execute("PRAGMA busy_timeout = 20")  # those that wait for readers give up soon
-            for mode in ("PASSIVE", "FULL", "RESTART", "TRUNCATE"):
-                store.database.execute(f"PRAGMA wal_checkpoint({mode})")
-                storms += 1
-            store.database.execute("PRAGMA busy_timeout = 10000")
-            with pytest.raises(WorkspaceError, match="another golddiff is writing"):
-                Store.open(work)
+            taker.round(end=time.monotonic() + 0.1)  # then checkpoints for as long, however many calls wait
+            storms += storm(work, store, time.monotonic() + 0.1, 0.005)
+            turns += 1
         for process, _ in (*workers, *readers):
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
@@ -195,4 +206,9 @@ def test_d11_the_store_stays_whole_among_writers_readers_and_a_storm_of_checkpoi
         assert check(store).problems == []
     assert [said for one in complaints for said in one.all()] == []
     assert apsw.Connection(str(work / "golddiff.sqlite")).execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    sys.stderr.write(f"\n{len(acked)} acknowledged calls in {seconds:.0f} s, {storms} checkpoints, none lost\n")
+    sys.stderr.write(
+        f"\n{len(acked)} acknowledged calls in {seconds:.0f} s, {storms} checkpoints in {turns} turns, none lost\n"
+    )
+    assert storms >= 4 * turns > 0
+    if seconds > 100:
+        assert storms > 1_000
