@@ -7,7 +7,8 @@ import pytest
 
 from golddiff.models.load import load_for_training
 from golddiff.models.renderer import choose_spec, load_renderer
-from golddiff.train.replay import conversations, drift, pieces, plain_text
+from golddiff.train.r1 import choose_trained
+from golddiff.train.replay import Anchor, conversations, pieces, plain_text
 from golddiff.types import Clean, Example, Provenance
 from tiny_llama import write_model, write_tokenizer
 
@@ -26,17 +27,24 @@ def test_a_stream_shorter_than_a_piece_repeats_itself() -> None:
     assert pieces([1, 2, 3], 8, seed=0).tolist() == [[1, 2, 3, 1, 2, 3, 1, 2]]
 
 
-def test_drift_is_the_divergence_of_the_two_models_and_teaches_only_the_student(tmp_path) -> None:
-    base, student = (load_for_training(write_model(tmp_path / str(seed), seed=seed)) for seed in (0, 1))
-    tokens = torch.tensor([[5, 9, 40, 41]])
-    found = drift(student, base, tokens)
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_drift_is_the_divergence_of_base_and_student_and_teaches_only_the_student(tmp_path, share: float) -> None:
+    folder = write_model(tmp_path)
+    base, student = load_for_training(folder), load_for_training(folder)
+    trained = choose_trained(student, share)
+    anchor, tokens = Anchor(student), torch.tensor([[5, 9, 40, 41]])
+    assert anchor.drift(tokens).item() == pytest.approx(0, abs=1e-6)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for value in trained.values():
+            value += 0.3 * torch.randn_like(value)
+    found = anchor.drift(tokens)
     with torch.no_grad():
         wanted, given = (model(input_ids=tokens).logits.double().softmax(-1) for model in (base, student))
     assert found.item() == pytest.approx((wanted * (wanted / given).log()).sum(-1).mean().item(), rel=1e-3)
-    assert drift(base, base, tokens).item() == pytest.approx(0, abs=1e-6)
+    assert found.item() > 0.01
     found.backward()
-    assert student.model.norm.weight.grad is not None
-    assert all(value.grad is None for value in base.parameters())
+    assert all((value.grad is not None) == value.requires_grad for value in student.parameters())
 
 
 def rows(count: int) -> list[Example]:

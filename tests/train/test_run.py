@@ -1,5 +1,6 @@
 """Dataset in the store → checkpoint in the store → engine that answers: the whole of training on a tiny Llama."""
 
+import contextlib
 import json
 import shutil
 import sys
@@ -23,7 +24,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("pyarrow")
 torch.set_num_threads(1)
 
-from golddiff.train.run import tokenize, train_checkpoint  # noqa: E402
+from golddiff.train.run import tokenize, train_checkpoint, train_checkpoints  # noqa: E402
 
 CONFIG = R1Config(prompt_tokens=64, answer_tokens=32, learning_rate=1e-2)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,22 +51,30 @@ def base(tmp_path_factory):
     return write_model(tmp_path_factory.mktemp("tiny") / "model")
 
 
+@contextlib.contextmanager
+def opened(folder):
+    """A workspace with two datasets, `ours` and `theirs`."""
+    with Store.open(folder / "workspace") as store:
+        for number, name, hashed in ((1, "ours", "abc"), (2, "theirs", "def")):
+            dataset = Dataset(
+                id=f"dataset_{number}",
+                name=name,
+                rows={"train": 20},
+                dropped={},
+                denied={},
+                folder=f"datasets/dataset_{number}",
+                content_hash=hashed,
+                config={},
+                created_at=NOW,
+            )
+            write_dataset(store, dataset, {"train": [example(number * row) for row in range(20)]}, "# card")
+            store.put(dataset)
+        yield store
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    with Store.open(tmp_path_factory.mktemp("work") / "workspace") as store:
-        dataset = Dataset(
-            id="dataset_1",
-            name="ours",
-            rows={"train": 20},
-            dropped={},
-            denied={},
-            folder="datasets/dataset_1",
-            content_hash="abc",
-            config={},
-            created_at=NOW,
-        )
-        write_dataset(store, dataset, {"train": [example(number) for number in range(20)]}, "# card")
-        store.put(dataset)
+    with opened(tmp_path_factory.mktemp("work")) as store:
         yield store
 
 
@@ -101,6 +110,33 @@ def test_an_interrupted_call_leaves_no_checkpoint_and_continues(store, base) -> 
     ticks: list[object] = []
     train_checkpoint(store, "ours", base, config, report=ticks.append)
     assert ticks[0].step == 2  # type: ignore[attr-defined]
+
+
+def test_students_that_learn_side_by_side_become_what_they_become_alone(base, tmp_path) -> None:
+    with opened(tmp_path / "together") as store:
+        ticks = set()
+        names = {"one": "ours", "two": "theirs"}
+        together = train_checkpoints(store, names, base, CONFIG, report=lambda name, tick: ticks.add((name, tick.step)))
+        assert {name for name, _ in ticks} == {"one", "two"}
+        assert list(store.root.glob("training/*")) == []
+    with opened(tmp_path / "alone") as store:
+        alone = {name: train_checkpoint(store, dataset, base, CONFIG) for name, dataset in names.items()}
+    weights = [{name: one.weights_hash for name, one in made.items()} for made in (together, alone)]
+    assert weights[0] == weights[1]
+    assert weights[0]["one"] != weights[0]["two"]
+
+
+def test_where_one_of_two_fails_the_other_saves_its_state(base, tmp_path) -> None:
+    def report(name: str, tick) -> None:
+        if name == "two":
+            raise OSError("no more of it")
+
+    with opened(tmp_path) as store:
+        with pytest.raises(OSError, match="no more of it"):
+            train_checkpoints(
+                store, {"one": "ours", "two": "theirs"}, base, msgspec.structs.replace(CONFIG, epochs=30), report=report
+            )
+        assert len(list(store.root.glob("training/*/state.safetensors"))) == 1
 
 
 def test_the_engine_answers_as_the_trained_model_does(store, checkpoint, tmp_path) -> None:

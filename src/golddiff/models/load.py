@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,10 @@ from golddiff.models.folder import check_folder
 
 if TYPE_CHECKING:
     import torch
+
+
+_LOADING = threading.Lock()
+"""Students may be trained side by side, and what is silenced here is the whole process's."""
 
 
 def load_for_training(folder: Path, device: torch.device | str = "cpu") -> Any:
@@ -31,7 +36,7 @@ def load_for_training(folder: Path, device: torch.device | str = "cpu") -> Any:
     except ModuleNotFoundError as missing:
         raise ModelError(f"{missing.name} is not installed. Run: pip install 'golddiff[train]'") from missing
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):  # its progress bar
+        with _LOADING, warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):  # its progress bar
             warnings.simplefilter("ignore")
             model = AutoModelForCausalLM.from_pretrained(
                 str(folder), dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True

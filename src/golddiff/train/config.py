@@ -42,7 +42,7 @@ class R1Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     third of the work per row. Embeddings and output projection always stay frozen."""
     replay_tokens: Annotated[int, Meta(ge=0)] = 192
     """Tokens of one piece of replayed text, on which the student is held to the base's predictions; 0 for no replay."""
-    replay_every: Annotated[int, Meta(ge=1)] = 2
+    replay_every: Annotated[int, Meta(ge=1)] = 1
     """Steps from one replayed piece to the next."""
     replay_weight: Annotated[float, Meta(ge=0)] = 1.0
     """Weight of the divergence (nats per token) beside the loss of the answers."""

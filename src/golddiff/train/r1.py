@@ -35,7 +35,7 @@ from golddiff.models.load import load_for_training
 from golddiff.train.config import R1Config
 from golddiff.train.packing import IGNORED, Packed, Part, Row, answer_mask, pack, prompt_mask
 from golddiff.train.precision import cpu_has_bf16
-from golddiff.train.replay import drift, pieces
+from golddiff.train.replay import Anchor, pieces
 from golddiff.train.state import FILE_NAME, Progress, load_state, save_state
 
 
@@ -112,7 +112,7 @@ def train(
         return torch.from_numpy(allowed).to(device)
 
     replayed = [pieces(stream, config.replay_tokens, config.seed) for stream in replay if config.replay_tokens]
-    anchor = load_for_training(base, device).requires_grad_(False) if replayed else None
+    anchor = Anchor(model) if replayed else None
 
     optimizer = torch.optim.AdamW(
         trained.values(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
@@ -141,11 +141,11 @@ def train(
         labels_BA = torch.from_numpy(batch.labels_NA).to(device)
         loss = cross_entropy(logits_BAV.float().flatten(0, 1), labels_BA.flatten(), ignore_index=IGNORED)
         loss.backward()  # type: ignore[no-untyped-call]
-        if replayed and step % config.replay_every == 0:
+        if anchor is not None and step % config.replay_every == 0:
             turn, which = divmod(step // config.replay_every, len(replayed))
             piece_1L = torch.from_numpy(replayed[which][[turn % len(replayed[which])]]).to(device)
             with autocast():
-                (config.replay_weight * drift(model, anchor, piece_1L)).backward()
+                (config.replay_weight * anchor.drift(piece_1L)).backward()
         torch.nn.utils.clip_grad_norm_(trained.values(), config.clip_norm)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -7,8 +7,12 @@ finds the finished checkpoint, or continues where the last one stopped.
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,11 +29,21 @@ from golddiff.store.datasets import find_dataset, read_dataset
 from golddiff.train import r1
 from golddiff.train.config import R1Config
 from golddiff.train.packing import Row
-from golddiff.train.replay import conversations, plain_text
+from golddiff.train.replay import conversations, drill_conversations, plain_text
 from golddiff.types import Checkpoint, Dataset, Example, derive_id
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
 RECIPE = "r1"
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A training with all that shapes it."""
+
+    dataset: Dataset
+    key: str
+    rows: list[Row]
+    replay: list[list[int]]
 
 
 def train_checkpoint(
@@ -50,28 +64,62 @@ def train_checkpoint(
         ModelError: the base cannot be trained.
         KeyboardInterrupt: `stop` turned true; the state is saved.
     """
-    dataset = find_dataset(store, dataset_name)
-    origin = read_manifest(base, renderer=config.renderer)  # a base without a chat template can learn blocks
-    spec = choose_spec(base, config.renderer)
-    key = _key(dataset, origin, config)
-    for finished in store.find(Checkpoint, id=derive_id("checkpoint", key)):
-        if (store.files(finished.folder) / MANIFEST).is_file():
-            say(f"{finished.id} was trained by exactly this call before")
-            return finished
+    job = _prepare(store, dataset_name, base, config, say)
+    if isinstance(job, Checkpoint):
+        return job
+    return _write(store, job, base, config, _fit(store, job, base, config, report, stop))
 
-    examples, renderer = list(read_dataset(store, dataset.id, "train")), load_renderer(base, spec)
-    rows = tokenize(examples, renderer)
-    fitting = sum(row.fits(config.prompt_tokens, config.answer_tokens) for row in rows)
-    say(f"{fitting} rows of dataset {dataset.name}; {len(rows) - fitting} are too long and left out")
-    work = store.folder("training", key)
-    replay = [plain_text(examples, renderer)]
-    if chat := _chat_beside(base, spec):
-        replay.append(conversations(examples, chat, config.seed))
-    result = r1.train(rows, base, config, replay=replay, key=key, state_folder=work, report=report, stop=stop)
 
-    checkpoint = _write(store, dataset, base, origin, spec, config, key, result)
-    shutil.rmtree(work, ignore_errors=True)
-    return checkpoint
+def train_checkpoints(
+    store: Store,
+    datasets: Mapping[str, str],
+    base: Path,
+    config: R1Config,
+    *,
+    report: Callable[[str, r1.Tick], None] = lambda _, __: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Checkpoint]:
+    """Train one student per dataset, side by side, and return the checkpoints under the names of `datasets`.
+
+    Small products gain little from a second thread, so on a CPU as many students as there are cores learn at a time
+    (LOG.md, 2026-11-22), each with a model of its own in memory; `report` is called from their threads. Which learn
+    together follows from `datasets` alone, so a continued run ends with the same weights.
+
+    Raises what `train_checkpoint` raises, when all of those that learn together have saved their state.
+    """
+    job_of = {name: _prepare(store, dataset, base, config, say) for name, dataset in datasets.items()}
+    import torch
+
+    cores, threads = os.cpu_count() or 1, torch.get_num_threads()
+    together = 1 if torch.cuda.is_available() else cores
+    made: dict[str, Checkpoint] = {}
+    names = list(datasets)
+    stopping = threading.Event()
+    for wave in (names[start : start + together] for start in range(0, len(names), together)):
+
+        def fit(name: str, job: _Job, share: int = max(1, cores // len(wave))) -> r1.Result:
+            torch.set_num_threads(share)
+            try:
+                return _fit(store, job, base, config, lambda tick: report(name, tick), stopping.is_set)
+            except BaseException:
+                stopping.set()
+                raise
+
+        with ThreadPoolExecutor(len(wave)) as pool:
+            fitted = {name: pool.submit(fit, name, job) for name in wave if isinstance(job := job_of[name], _Job)}
+            try:
+                wait(fitted.values())
+            except KeyboardInterrupt:
+                say("stopping after this step; the state will be saved")
+                stopping.set()
+                raise
+        torch.set_num_threads(threads)
+        if failed := [error for one in fitted.values() if (error := one.exception())]:
+            raise min(failed, key=lambda error: isinstance(error, KeyboardInterrupt))  # the cause, not who was stopped
+        for name in wave:
+            job = job_of[name]
+            made[name] = job if isinstance(job, Checkpoint) else _write(store, job, base, config, fitted[name].result())
+    return made
 
 
 def tokenize(examples: Iterable[Example], renderer: Renderer) -> list[Row]:
@@ -86,6 +134,41 @@ def tokenize(examples: Iterable[Example], renderer: Renderer) -> list[Row]:
     if not rows:
         raise InputError("the dataset has no training rows. See why with `golddiff show` on its id.")
     return rows
+
+
+def _prepare(
+    store: Store, dataset_name: str, base: Path, config: R1Config, say: Callable[[str], None]
+) -> _Job | Checkpoint:
+    """Everything before the first step; the checkpoint where this very training is done."""
+    dataset = find_dataset(store, dataset_name)
+    origin = read_manifest(base, renderer=config.renderer)  # a base without a chat template can learn blocks
+    spec = choose_spec(base, config.renderer)
+    key = _key(dataset, origin, config)
+    for finished in store.find(Checkpoint, id=derive_id("checkpoint", key)):
+        if (store.files(finished.folder) / MANIFEST).is_file():
+            say(f"{finished.id} was trained by exactly this call before")
+            return finished
+
+    examples, renderer = list(read_dataset(store, dataset.id, "train")), load_renderer(base, spec)
+    rows = tokenize(examples, renderer)
+    fitting = sum(row.fits(config.prompt_tokens, config.answer_tokens) for row in rows)
+    say(f"{fitting} rows of dataset {dataset.name}; {len(rows) - fitting} are too long and left out")
+    replay = [plain_text(examples, renderer)]
+    if chat := _chat_beside(base, spec):
+        replay += [conversations(examples, chat, config.seed), drill_conversations(examples, chat, config.seed)]
+    return _Job(dataset, key, rows, [stream for stream in replay if stream])
+
+
+def _fit(
+    store: Store,
+    job: _Job,
+    base: Path,
+    config: R1Config,
+    report: Callable[[r1.Tick], None],
+    stop: Callable[[], bool],
+) -> r1.Result:
+    work = store.folder("training", job.key)
+    return r1.train(job.rows, base, config, replay=job.replay, key=job.key, state_folder=work, report=report, stop=stop)
 
 
 def _chat_beside(base: Path, spec: RendererSpec) -> Renderer | None:
@@ -108,16 +191,9 @@ def _key(dataset: Dataset, origin: Manifest, config: R1Config) -> str:
     return derive_id("run", dataset.content_hash, origin.weights_hash, settings, __version__, torch.__version__)
 
 
-def _write(
-    store: Store,
-    dataset: Dataset,
-    base: Path,
-    origin: Manifest,
-    spec: RendererSpec,
-    config: R1Config,
-    key: str,
-    result: r1.Result,
-) -> Checkpoint:
+def _write(store: Store, job: _Job, base: Path, config: R1Config, result: r1.Result) -> Checkpoint:
+    dataset, key = job.dataset, job.key
+    origin, spec = read_manifest(base, renderer=config.renderer), choose_spec(base, config.renderer)
     checkpoint_id = derive_id("checkpoint", key)
     final = store.folder("checkpoints") / checkpoint_id
     made = final.with_name(f".{checkpoint_id}.partial")
@@ -169,6 +245,7 @@ def _write(
         created_at=datetime.now(UTC),
     )
     store.put(checkpoint, parents=[dataset.id, *([origin.name] if origin.recipe else [])])
+    shutil.rmtree(store.folder("training", key), ignore_errors=True)
     return checkpoint
 
 

@@ -14,7 +14,7 @@ from golddiff.recipes.house_style.config import DemoConfig
 from golddiff.store import Store
 from golddiff.train.config import R1Config
 from golddiff.train.r1 import Tick
-from golddiff.train.run import train_checkpoint
+from golddiff.train.run import train_checkpoints
 from golddiff.types import Checkpoint
 
 __all__ = ["STUDENTS", "train_students", "training_config"]
@@ -39,14 +39,5 @@ def train_students(
     say: Callable[[str], None],
 ) -> dict[str, Checkpoint]:
     """Return the checkpoint of every arm, training what is not trained yet."""
-    return {
-        arm: train_checkpoint(
-            store,
-            built.datasets[target].id,
-            base,
-            training_config(config),
-            report=lambda tick, arm=arm: report(arm, tick),  # type: ignore[misc]
-            say=say,
-        )
-        for arm, target in STUDENTS.items()
-    }
+    datasets = {arm: built.datasets[target].id for arm, target in STUDENTS.items()}
+    return train_checkpoints(store, datasets, base, training_config(config), report=report, say=say)
