@@ -86,11 +86,37 @@ def test_the_table_ends_with_the_share_of_unknown(
     assert "unknown: 1 of 2 (50%), of which 1 changed no file" in printed
 
 
+def test_a_folder_of_repositories_is_a_table_with_a_row_for_each_and_one_that_fails_is_told(
+    product: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("golddiff.cli.app.output.width", 120, raising=False)
+    source = tmp_path / "src"
+    for name in ("quiet", "gone"):
+        (source / name).mkdir(parents=True)
+    subprocess.run(["git", "init", "-q", str(source / "quiet")], check=True)
+    (source / "gone" / ".git").write_text("gitdir: /nowhere/at/all\n")
+    arguments = ["outcomes", "--below", str(tmp_path), "--workspace", str(tmp_path / "workspace")]
+    assert run(application, arguments) == 3
+    printed = capsys.readouterr()
+    rows = [line.replace("│", " ").split() for line in printed.out.splitlines() if "product" in line or "gone" in line]
+    assert rows[0] == ["product", "2", "1", "1", "10/10"]
+    assert "failed" in rows[1]
+    assert "1 repository without a session." in printed.out
+    assert "1 of 3 repositories could not be decided" in " ".join(printed.err.split())
+    assert run(application, [*arguments, "--json"]) == 3
+    found = {Path(row["path"]).name: row for row in json.loads(capsys.readouterr().out)["repositories"]}
+    assert [outcome["state"] for outcome in found["product"]["outcomes"]] == ["accepted", "unknown"]
+    assert "run `git worktree repair`" in found["gone"]["error"]
+
+
 @pytest.mark.parametrize(
     ("extra", "code", "message"),
     [
         (["--repo", "nowhere"], 3, "does not exist"),
         (["--ignore-evidence", "luck"], 2, "unknown kind of evidence luck"),
+        (["--below", "nowhere"], 3, "is no folder"),
+        (["--below", ".", "--repo", "."], 2, "give one of the two"),
+        (["--jobs", "2"], 2, "give --below FOLDER"),
     ],
 )
 def test_wrong_arguments_are_explained(

@@ -67,6 +67,19 @@ def as_json(capfd: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any
     return data
 
 
+def test_a_folder_of_repositories_is_one_report_with_a_row_for_each(
+    repo: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (repo.parent / "empty").mkdir()
+    git(repo.parent / "empty", "init", "-q")
+    data = as_json(capfd, "--below", str(repo.parent))
+    assert [(row["name"], row["sessions"]) for row in data["below"]["repositories"]] == [
+        ("empty", 0),
+        ("shop", SESSIONS),
+    ]
+    assert (data["name"], data["lines"]["kept"]) == ("shop", 36)
+
+
 def test_without_arguments_it_finds_imports_links_and_reports(repo: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert report() == 0
     text = capfd.readouterr().out

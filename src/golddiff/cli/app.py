@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import click
 import msgspec
@@ -89,6 +90,30 @@ def workspace_option(function: FunctionT) -> FunctionT:
         show_default=".golddiff, or GOLDDIFF_WORKSPACE",
         help="Folder of the store, or postgresql:// URL.",
     )(function)
+
+
+def workers_options(function: FunctionT) -> FunctionT:
+    """Add `--jobs` and `--ray`; the function gets `workers: Workers`."""
+
+    @click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="How many at a time, in processes of this machine; with --ray, at most so many.  [default: 1]",
+    )
+    @click.option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Work on Ray: `local` for workers on this machine, `auto` for the cluster it is in, HOST:PORT, or "
+        "ray://HOST:PORT.  [needs the extra `ray`]",
+    )
+    @functools.wraps(function)
+    def wrapped(*arguments: Any, jobs: int | None, ray: str | None, **options: Any) -> Any:
+        from golddiff.parallel import Workers
+
+        return function(*arguments, workers=Workers(jobs, ray), **options)
+
+    return cast(FunctionT, wrapped)
 
 
 def json_option(function: FunctionT) -> FunctionT:

@@ -10,13 +10,26 @@ from typing import Any
 import click
 from rich.table import Table
 
-from golddiff.cli.app import Workspace, console, emit_json, json_option, output, stages, workspace_option
+from golddiff.cli import folders
+from golddiff.cli.app import (
+    Workspace,
+    console,
+    emit_json,
+    json_option,
+    output,
+    stages,
+    workers_options,
+    workspace_option,
+)
 from golddiff.errors import InputError
 from golddiff.git import GitRepository
+from golddiff.outcomes.decide import Options
 from golddiff.outcomes.evidence import KINDS
 from golddiff.outcomes.later import FOLLOW_UP
+from golddiff.outcomes.many import compute_below, repositories_below
 from golddiff.outcomes.run import Summary, compute, parse_kinds
 from golddiff.outcomes.without_git import settle_without_git
+from golddiff.parallel import Workers
 from golddiff.record.signals.inbox import Inbox
 from golddiff.store import Store
 from golddiff.store.signals import SignalBook
@@ -30,9 +43,14 @@ _STYLES = {"accepted": "green", "revised": "yellow", "rejected": "red", "abandon
 @click.option(
     "--repo",
     type=click.Path(path_type=Path),
-    default=Path("."),
-    show_default="the current directory",
-    help="A path inside the git repository that the sessions worked in, or a bare repository.",
+    help="A path inside the git repository that the sessions worked in, or a bare repository.  "
+    "[default: the current directory]",
+)
+@click.option(
+    "--below",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Every git repository below this folder, instead of one; each session is given to the one it worked in.",
 )
 @click.option(
     "--ignore-evidence",
@@ -47,9 +65,18 @@ _STYLES = {"accepted": "green", "revised": "yellow", "rejected": "red", "abandon
     metavar="DAYS",
     help="What a person changes of a session's lines this long after its last commit counts as a revision; 0: nothing.",
 )
+@workers_options
 @workspace_option
 @json_option
-def command(repo: Path, ignore_evidence: str | None, follow_up: float, workspace: Workspace, as_json: bool) -> None:
+def command(
+    repo: Path | None,
+    below: Path | None,
+    ignore_evidence: str | None,
+    follow_up: float,
+    workers: Workers,
+    workspace: Workspace,
+    as_json: bool,
+) -> None:
     """Link imported sessions to commits and say what was kept of each.
 
     Only reads the repository, and runs nothing of it. Sessions that belong to other repositories are left alone.
@@ -59,21 +86,21 @@ def command(repo: Path, ignore_evidence: str | None, follow_up: float, workspace
     Examples:
       golddiff outcomes
       golddiff outcomes --repo ~/src/product --ignore-evidence trailer,notes
+      golddiff outcomes --below ~/src --jobs 4
     """
-    ignore = parse_kinds(ignore_evidence)
+    options = Options(parse_kinds(ignore_evidence), timedelta(days=follow_up))
+    folders.check(repo, below, workers)
+    if below is not None:
+        _below(below, options, workers, workspace, as_json)
+        return
+    repo = repo or Path(".")
     GitRepository.open(repo).close()  # a wrong --repo is said before anything is opened
     inbox = Inbox(Path(workspace))
     with Store.open(workspace, make=inbox.pending()) as store, console.status("reading history") as status:
         show = stages(status)
         show("reading history")
         inbox.take(store)  # what users and products said since
-        summary = compute(
-            store,
-            repo,
-            ignore=ignore,
-            progress=show,
-            follow_up=timedelta(days=follow_up),
-        )
+        summary = compute(store, repo, ignore=options.ignore, progress=show, follow_up=options.follow_up)
         settle_without_git(store)
         starts = {session.id: session for session in store.sessions()}
         nameless = SignalBook(store).unknown
@@ -87,6 +114,28 @@ def command(repo: Path, ignore_evidence: str | None, follow_up: float, workspace
         return
     _print_table(summary, starts)
     _print_coverage(summary, to_console=False)
+
+
+def _below(below: Path, options: Options, workers: Workers, workspace: Workspace, as_json: bool) -> None:
+    """The same for every repository below a folder."""
+    repositories_below(below)  # a wrong --below is said before anything is opened
+    inbox = Inbox(Path(workspace))
+    with Store.open(workspace, make=inbox.pending()) as store, console.status("looking for repositories") as status:
+        show = stages(status)
+        inbox.take(store)
+        if not store.count(Session):
+            raise InputError(f"there are no sessions in {workspace}: run `golddiff import PATH…` first.")
+        every = compute_below(store, below, options, workers, show)
+        settle_without_git(store)
+        nameless = SignalBook(store).unknown
+    if nameless:
+        say_unknown(nameless)
+    if as_json:
+        emit_json(folders.as_data(every, as_row))
+    else:
+        folders.show(every, output)
+    folders.say_rest(every, console if as_json else output)
+    folders.raise_failed(every)
 
 
 def say_unknown(signals: dict[str, int]) -> None:
@@ -170,6 +219,9 @@ def _print_coverage(summary: Summary, *, to_console: bool) -> None:
     if summary.excluded:
         counted = ", ".join(f"{count} × {kind}" for kind, count in summary.excluded.most_common())
         target.print(f"files of sessions whose lines do not count: {counted}.")
+    if summary.no_text:
+        counted = ", ".join(f"{count} × {kind}" for kind, count in summary.no_text.most_common())
+        target.print(f"files in their commits that have no lines to compare, and are in no gold diff: {counted}.")
     if summary.elsewhere:
         target.print(f"{len(summary.elsewhere)} session(s) left alone, since nothing shows that they belong here:")
         for reason, count in Counter(_general(reason) for reason in summary.elsewhere.values()).most_common():

@@ -13,15 +13,29 @@ from typing import Any
 import click
 import msgspec
 from rich.markup import escape
+from rich.status import Status
 from rich.text import Text
 
 from golddiff import config
-from golddiff.cli.app import Workspace, console, emit_json, json_option, output, workspace_option
+from golddiff.cli import folders
+from golddiff.cli.app import (
+    Workspace,
+    console,
+    emit_json,
+    json_option,
+    output,
+    stages,
+    workers_options,
+    workspace_option,
+)
 from golddiff.cli.keys import FOLDER as GATEWAY
-from golddiff.errors import InputError
+from golddiff.cli.outcomes import as_row
+from golddiff.errors import InputError, UsageError
 from golddiff.git import GitRepository
+from golddiff.outcomes.many import Everywhere, compute_below, repositories_below
 from golddiff.outcomes.run import compute
-from golddiff.record.discover import find_transcripts, transcript_homes
+from golddiff.parallel import Workers
+from golddiff.record.discover import find_transcripts, find_transcripts_of, transcript_homes
 from golddiff.record.gateway import prices
 from golddiff.record.ingest import import_paths
 from golddiff.record.signals.inbox import Inbox
@@ -40,6 +54,12 @@ PAGE = "report.html"
     "--repo", type=click.Path(path_type=Path), help="A path inside the repository.  [default: the current directory]"
 )
 @click.option(
+    "--below",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Every git repository below this folder, instead of one; each session is given to the one it worked in.",
+)
+@click.option(
     "--transcripts",
     multiple=True,
     metavar="PATH",
@@ -56,14 +76,17 @@ PAGE = "report.html"
     "KEY=FIRST,SECOND, a date (before it and from it on), or FROM..TO,FROM..TO.",
 )
 @click.option("--no-import", is_flag=True, help="Report on what the workspace holds; import and link nothing.")
+@workers_options
 @workspace_option
 @json_option
 def command(
     repo: Path | None,
+    below: Path | None,
     transcripts: tuple[str, ...],
     html: Path | None,
     what: str | None,
     no_import: bool,
+    workers: Workers,
     workspace: Workspace,
     as_json: bool,
 ) -> None:
@@ -79,16 +102,30 @@ def command(
       golddiff report
       golddiff report --repo ~/code/shop --html shop.html
       golddiff report --transcripts 'exports/**/*.jsonl' --json
+      golddiff report --below ~/src --jobs 4
       golddiff report --no-import --compare model
       golddiff report --no-import --compare 2026-08-01
     """
     if what is not None:
         check(what)  # before anything is imported or linked
-    repository = _known(repo) if no_import else _bring_in(workspace, repo or Path.cwd(), transcripts)
+    folders.check(repo, below, workers)
+    every: Everywhere | None = None
+    if below is not None:
+        if no_import:
+            raise UsageError(
+                "--below imports and links; with --no-import leave it out: the whole workspace is reported on."
+            )
+        every = _bring_in_below(workspace, below, transcripts, workers)
+        repositories = [summary.repository for summary in every.summaries]
+    elif no_import:
+        repositories = [_known(repo)] if repo is not None else []
+    else:
+        repositories = [_bring_in(workspace, repo or Path.cwd(), transcripts)]
     with Store.open(workspace, write=False) as store, console.status("reading the workspace"):
-        known = [repository] if repository else list(store.find(Repository))
-        name = known[0].name if len(known) == 1 else str(workspace)
-        read = facts.read(store, [repository.id] if repository else None)
+        known = repositories or list(store.find(Repository))
+        name = known[0].name if len(known) == 1 else str(below or workspace)
+        chosen = None if not repositories and every is None else [repository.id for repository in repositories]
+        read = facts.read(store, chosen)
         watched, glances = lives.read(store, read), minutes.read(store, read)
         folder = workspace if isinstance(workspace, Path) else workspace.folder
         spent = costs.read(store, read, prices.load(folder / GATEWAY))
@@ -99,16 +136,20 @@ def command(
     if target is not None:
         page.write(report, target)
     if as_json:
-        emit_json(as_data(report))
-        return
-    terminal.show(report, output)
-    _next_step(report, target)
+        emit_json(as_data(report) | ({"below": folders.as_data(every, as_row)} if every else {}))
+    else:
+        terminal.show(report, output)
+        if every:
+            output.print()
+            folders.show(every, output)
+        _next_step(report, target)
+    if every:
+        folders.say_rest(every, console if as_json else output)
+        folders.raise_failed(every)
 
 
-def _known(repo: Path | None) -> Repository | None:
-    """The repository to report on without importing: the given one, else everything in the workspace."""
-    if repo is None:
-        return None
+def _known(repo: Path) -> Repository:
+    """The repository to report on without importing."""
     with GitRepository.open(repo) as git:
         return describe_repository(git)
 
@@ -119,29 +160,7 @@ def _bring_in(workspace: Workspace, repo: Path, transcripts: tuple[str, ...]) ->
         top = git.top or git.git_dir
     paths = [str(path) for path in transcripts or find_transcripts(repo)]
     with Store.open(workspace) as store, console.status("looking for transcripts") as status:
-        if paths:
-            subject = config.load(Path.cwd()).subject
-            summary = import_paths(
-                store,
-                paths,
-                subject=subject,
-                progress=lambda path, *_: status.update(escape(f"importing {path.name[-40:]}")),
-            )
-            _say_imported(summary.sessions)
-            for path, reason in summary.failed.items():
-                console.print(f"left out {path}: {reason}", markup=False, highlight=False, soft_wrap=True)
-        elif store.count(Session):
-            console.print(
-                f"no transcripts of {top} on this machine; reporting on what was imported before", markup=False
-            )
-        else:
-            homes = ", ".join(str(home) for home in transcript_homes())
-            raise InputError(
-                f"no agent transcripts of {top} on this machine (looked in {homes}). Sessions that ran elsewhere "
-                "are given by path: golddiff report --transcripts PATH"
-            )
-        status.update("linking sessions with commits")
-        Inbox(Path(workspace)).take(store)  # what users and products said since
+        _import(store, paths, top, status)
         linked = compute(store, repo, progress=status.update)
     if linked.elsewhere:
         count = words.counted(len(linked.elsewhere), "session")
@@ -149,6 +168,40 @@ def _bring_in(workspace: Workspace, repo: Path, transcripts: tuple[str, ...]) ->
             f"{count} in this workspace left out: not of {linked.repository.name} as far as can be seen", markup=False
         )
     return linked.repository
+
+
+def _bring_in_below(workspace: Workspace, below: Path, transcripts: tuple[str, ...], workers: Workers) -> Everywhere:
+    """Import and link for every repository below a folder."""
+    found = repositories_below(below)
+    paths = [str(path) for path in transcripts or find_transcripts_of(found)]
+    with Store.open(workspace) as store, console.status("looking for transcripts") as status:
+        _import(store, paths, below, status)
+        return compute_below(store, below, workers=workers, progress=stages(status))
+
+
+def _import(store: Store, paths: list[str], top: Path, status: Status) -> None:
+    """Import the transcripts of what lies at `top`, and take in what users and products said since."""
+    if paths:
+        subject = config.load(Path.cwd()).subject
+        summary = import_paths(
+            store,
+            paths,
+            subject=subject,
+            progress=lambda path, *_: status.update(escape(f"importing {path.name[-40:]}")),
+        )
+        _say_imported(summary.sessions)
+        for path, reason in summary.failed.items():
+            console.print(f"left out {path}: {reason}", markup=False, highlight=False, soft_wrap=True)
+    elif store.count(Session):
+        console.print(f"no transcripts of {top} on this machine; reporting on what was imported before", markup=False)
+    else:
+        homes = ", ".join(str(home) for home in transcript_homes())
+        raise InputError(
+            f"no agent transcripts of {top} on this machine (looked in {homes}). Sessions that ran elsewhere "
+            "are given by path: golddiff report --transcripts PATH"
+        )
+    status.update("linking sessions with commits")
+    Inbox(store.root).take(store)
 
 
 def _say_imported(changes: dict[str, int]) -> None:

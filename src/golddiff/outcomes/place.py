@@ -127,41 +127,58 @@ def read_paths(events: Iterable[Event[Clean]]) -> Iterator[str]:
                     yield found
 
 
+class Folders:
+    """Which repository each folder of this machine lies in; looked up once, however many ask."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Path, frozenset[str]] | None] = {}
+
+    def repository(self, folder: str) -> tuple[Path, frozenset[str]] | None:
+        """The directory that its worktrees share, and its remotes; None where it is in none, or not here."""
+        if folder not in self._known:
+            self._known[folder] = self._look(folder)
+        return self._known[folder]
+
+    @staticmethod
+    def _look(folder: str) -> tuple[Path, frozenset[str]] | None:
+        if not folder.startswith("/"):
+            return None
+        try:
+            if not Path(folder).is_dir():
+                return None
+            with GitRepository.open(folder) as git:
+                return common_dir(git.git_dir), frozenset(plain_url(url) for url in git.remotes())
+        except (InputError, OSError):  # another machine's `/root`: not ours to look into
+            return None
+
+
 class Headers:
     """Decides by a session's folder and repository URL, which are quick to look at."""
 
-    def __init__(self, git: GitRepository) -> None:
+    BY_FOLDER = "its folder lies in this repository"
+
+    def __init__(self, git: GitRepository, folders: Folders | None = None) -> None:
         self._common = common_dir(git.git_dir)
         self._remotes = {plain_url(url) for url in git.remotes()}
-        self._folders: dict[str, tuple[bool, str] | None] = {}
+        self._folders = folders or Folders()
 
     def decide(self, session: Session[Clean]) -> tuple[bool, str] | None:
         """Whether the session worked in this repository, and why; None where only its events can tell."""
-        if session.cwd is not None and session.cwd not in self._folders:
-            self._folders[session.cwd] = self._by_folder(session.cwd)
-        found = self._folders.get(session.cwd) if session.cwd is not None else None
-        if found is None and session.repository_url is not None and self._remotes:
+        if session.cwd is not None and (other := self._folders.repository(session.cwd)) is not None:
+            if other[0] == self._common:
+                return True, self.BY_FOLDER
+            if not self._remotes & other[1]:
+                return False, "its folder is another repository"
+        if session.repository_url is not None and self._remotes:
             url = plain_url(session.repository_url)
             if url in self._remotes:
                 return True, "its repository URL is one of the remotes"
             if url.rsplit("/", 1)[-1] not in {remote.rsplit("/", 1)[-1] for remote in self._remotes}:
                 return False, "its repository URL is none of the remotes"
-        return found
-
-    def _by_folder(self, cwd: str) -> tuple[bool, str] | None:
-        if not cwd.startswith("/"):
-            return None
-        try:
-            if not Path(cwd).is_dir():
-                return None
-            with GitRepository.open(cwd) as other:
-                if common_dir(other.git_dir) == self._common:
-                    return True, "its folder lies in this repository"
-                if not self._remotes & {plain_url(url) for url in other.remotes()}:
-                    return False, "its folder is another repository"
-        except (InputError, OSError):  # another machine's `/root`: not ours to look into
-            pass
         return None
+
+
+BY_CONTENT = "a file that it edited is a version that this repository holds"
 
 
 def belongs(
@@ -174,7 +191,7 @@ def belongs(
     digits = len((git.default_branch() or ("", ""))[1]) or 40
     for text in dict.fromkeys(event.edit.before for event in events if event.edit is not None and event.edit.before):
         if git.has_object(blob_id(text, digits)):
-            return True, "a file that it edited is a version that this repository holds"
+            return True, BY_CONTENT
     for paths in (list(dict.fromkeys(edited_paths(events))), list(dict.fromkeys(read_paths(events)))):
         place = find_placement(session, events, known)
         inside = [found for path in paths if (found := place(path)) is not None]

@@ -11,10 +11,10 @@ benchmarks, which lie where their user said.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from golddiff.record.checkout import repository_of
+from golddiff.record.checkout import Repository, repository_of
 from golddiff.record.places import PLACES, claude_homes, codex_home, copilot_home, qwen_home
 
 
@@ -24,7 +24,20 @@ def find_transcripts(repo: Path, environment: Mapping[str, str] = os.environ) ->
     Sub-agents' files come with those of the sessions that started them. A folder without `.git` above it counts as
     a repository by itself.
     """
-    repository = repository_of(repo)
+    return _transcripts(repository_of(repo), environment)
+
+
+def find_transcripts_of(repos: Iterable[Path], environment: Mapping[str, str] = os.environ) -> list[Path]:
+    """As `find_transcripts`, of several repositories; agents' folders are looked through once."""
+    found = [repository_of(repo) for repo in repos]
+    every = Repository(
+        tuple(dict.fromkeys(root for repository in found for root in repository.roots)),
+        frozenset().union(*(repository.remotes for repository in found)),
+    )
+    return _transcripts(every, environment)
+
+
+def _transcripts(repository: Repository, environment: Mapping[str, str]) -> list[Path]:
     home = Path(environment.get("HOME") or Path.home())
     return sorted({path for place in PLACES for path in place(repository, environment, home)})
 

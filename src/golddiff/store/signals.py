@@ -8,6 +8,8 @@ signals in, `outcomes` when it decides.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
+from copy import copy
 
 from golddiff.store.store import Store
 from golddiff.types import Call, Clean, Event, EventKind, Session, Signal
@@ -55,6 +57,12 @@ class SignalBook:
     def sessions(self) -> list[str]:
         """Sessions of the store that signals speak of."""
         return list(self._by_session)
+
+    def only(self, session_ids: Iterable[str]) -> SignalBook:
+        """The part that speaks of these sessions, and of pull requests."""
+        part = copy(self)
+        part._by_session = defaultdict(list, {name: found for name in session_ids if (found := self.of(name))})
+        return part
 
     def of(self, session_id: str) -> list[Signal]:
         """Signals about one session, in order of time."""
