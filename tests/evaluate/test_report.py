@@ -73,7 +73,7 @@ def test_markup_in_answers_stays_text(store: Store, sandbox: FakeSandbox) -> Non
 
 def test_plots_are_valid_plotly(made: Made) -> None:
     found = plots.figures(made[1])
-    assert found.keys() == {"plot-success", "plot-families", "plot-failures", "plot-nll"}
+    assert found.keys() == {"plot-success", "plot-families", "plot-failures", "plot-nll", "plot-frontier"}
     for figure in found.values():
         text = json.dumps(figure)
         for name in ("paper", "ink", "soft", "line", "kept", "revised", "dropped", "unknown"):

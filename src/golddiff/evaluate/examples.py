@@ -13,7 +13,7 @@ import msgspec
 from golddiff import patch
 from golddiff.types import Example, Score
 
-__all__ = ["Case", "Line", "differing", "failing"]
+__all__ = ["Case", "DiffLine", "Line", "differing", "failing"]
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -21,6 +21,14 @@ class Line(msgspec.Struct, frozen=True):
 
     text: str
     changed: bool
+
+
+class DiffLine(msgspec.Struct, frozen=True):
+    """A line of a diff."""
+
+    kind: str
+    """`same`, `gone` or `come`."""
+    text: str
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +48,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """Lines that the accepted change adds stand out."""
     got: tuple[Line, ...]
     """Lines that differ from the accepted window stand out."""
+    wanted_diff: tuple[DiffLine, ...]
+    """From before to the accepted window."""
+    got_diff: tuple[DiffLine, ...]
+    """From before to what the arm wrote."""
 
 
 def failing(tasks: Sequence[Example], scores: Iterable[Score], *, per_kind: int = 4) -> dict[str, list[Case]]:
@@ -92,7 +104,21 @@ def _case(task: Example, score: Score) -> Case:
         before=_marked(task.before, task.after),
         accepted=_marked(task.after, task.before),
         got=_marked(got, task.after),
+        wanted_diff=_diff(task.before, task.after),
+        got_diff=_diff(task.before, got),
     )
+
+
+def _diff(before: str, after: str) -> tuple[DiffLine, ...]:
+    old, new = before.rstrip("\n").split("\n"), after.rstrip("\n").split("\n")
+    lines: list[DiffLine] = []
+    done = 0
+    for old_from, old_to, new_from, new_to in patch.blocks(old, new):
+        lines += [DiffLine("same", text) for text in old[done:old_from]]
+        lines += [DiffLine("gone", text) for text in old[old_from:old_to]]
+        lines += [DiffLine("come", text) for text in new[new_from:new_to]]
+        done = old_to
+    return (*lines, *(DiffLine("same", text) for text in old[done:]))
 
 
 def _marked(text: str, other: str) -> tuple[Line, ...]:

@@ -94,8 +94,9 @@ class Interview:
         try:
             return {arm.name: self._arm(arm) for arm in arms}
         finally:
-            if isinstance(arms[0].upstream, OnDemand):
-                arms[0].upstream.close()
+            for arm in arms:
+                if isinstance(arm.upstream, OnDemand):
+                    arm.upstream.close()
 
     def _arm(self, arm: Arm) -> Said:
         unknown: list[Likelihood | Failure] = [Failure("") for _ in self.tasks]
@@ -176,10 +177,10 @@ class Interview:
 
 
 def _groups(arms: Sequence[Arm]) -> list[list[Arm]]:
-    """Arms that share a model and its book, in the order of their first."""
-    found: dict[tuple[str, str, int], list[Arm]] = {}
+    """Arms that share a book, which has one writer at a time, in the order of their first."""
+    found: dict[tuple[str, str], list[Arm]] = {}
     for arm in arms:
-        found.setdefault((arm.identity, arm.variant, id(arm.upstream)), []).append(arm)
+        found.setdefault((arm.identity, arm.variant), []).append(arm)
     return list(found.values())
 
 

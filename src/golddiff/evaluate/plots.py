@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import html
+import math
 from collections import Counter
 
+import msgspec
+
 from golddiff.evaluate.arms import Role
+from golddiff.evaluate.effort import EFFORTS, on_the_frontier
 from golddiff.evaluate.summary import ArmSummary, Summary
 from golddiff.page import Figure, error_bars, layout
 from golddiff.statistics.intervals import Interval
+from golddiff.statistics.learning import HalfPlateau
 
-__all__ = ["Figure", "figures"]
+__all__ = ["Figure", "figures", "frontier_metric"]
 
 COLOURS = {Role.BASE: "--dropped", Role.STUDENT: "--kept", Role.TEACHER: "--ink", Role.CONTROL: "--revised"}
 _OPACITIES = (1.0, 0.6, 0.35)
@@ -24,6 +29,9 @@ def figures(summary: Summary) -> dict[str, Figure]:
         "plot-families": families(summary),
         "plot-failures": failures(summary),
         "plot-nll": likelihood(summary),
+        "plot-frontier": frontier(summary),
+        "plot-learning": learning(summary),
+        "plot-calibration": reliability(summary),
     }
     return {name: figure for name, figure in found.items() if figure["data"]}
 
@@ -110,6 +118,147 @@ def likelihood(summary: Summary) -> Figure:
         y={"type": "category", "automargin": True, "showgrid": False},
     )
     return {"data": data, "layout": axes | {"showlegend": False}}
+
+
+def frontier_metric(summary: Summary) -> str | None:
+    """Return the effort that most arms with an accepted patch have, money first; None where fewer than two have one."""
+    counts = {metric: sum(_priced(arm, metric) is not None for arm in summary.arms) for metric in EFFORTS}
+    best = max(counts, key=lambda metric: counts[metric])  # the first of equals
+    return best if counts[best] > 1 else None
+
+
+def _priced(arm: ArmSummary, metric: str) -> Interval | None:
+    effort = arm.efforts.get(metric)
+    return effort.accepted if effort and "success" in arm.measures else None
+
+
+def frontier(summary: Summary) -> Figure:
+    """Success against what an accepted patch costs, with the arms that no other beats in both."""
+    metric = frontier_metric(summary)
+    if metric is None:
+        return {"data": [], "layout": {}}
+    arms = [(arm, cost) for arm in summary.arms if (cost := _priced(arm, metric))]
+    best = on_the_frontier({arm.name: (cost.estimate, arm.measures["success"].estimate) for arm, cost in arms})
+    places = {arm.name: (cost.estimate, 100 * arm.measures["success"].estimate) for arm, cost in arms}
+    data: list[Figure] = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": [places[name][0] for name in best],
+            "y": [places[name][1] for name in best],
+            "line": {"color": "--soft", "width": 1, "dash": "dot", "shape": "hv"},
+            "hoverinfo": "skip",
+        }
+    ]
+    for arm, cost in arms:
+        shown, colour = arm.measures["success"], COLOURS[Role(arm.role)]
+        bounded = cost if math.isfinite(cost.high) else msgspec.structs.replace(cost, high=cost.estimate)
+        upper = f"{cost.high:.4g}" if math.isfinite(cost.high) else "no bound"
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers+text",
+                "x": [cost.estimate],
+                "y": [100 * shown.estimate],
+                "text": [_name(arm)],
+                "textposition": "top center",
+                "error_x": error_bars([bounded]) | {"color": colour, "thickness": 1.5, "width": 0},
+                "error_y": error_bars([shown], 100) | {"color": colour, "thickness": 1.5, "width": 0},
+                "marker": {"color": colour, "size": 11},
+                "hovertemplate": f"<b>{_name(arm)}</b><br>{cost.estimate:.4g} [{cost.low:.4g}, {upper}] "
+                f"{EFFORTS[metric]} per accepted patch<br>{html.escape(str(shown))}<extra></extra>",
+            }
+        )
+    axes = layout(
+        380,
+        x={"title": {"text": f"{EFFORTS[metric]} per accepted patch"}, "type": "log", "showgrid": True, "dtick": 1},
+        y={"title": {"text": "success, %"}, "range": [-4, 108]},
+    )
+    return {"data": data, "layout": axes | {"showlegend": False}}
+
+
+def learning(summary: Summary) -> Figure:
+    """Gain over the best untrained arm by number of examples, with the fitted curve."""
+    found = summary.learning
+    if found is None:
+        return {"data": [], "layout": {}}
+    points = found.points
+    data: list[Figure] = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [one.examples for one in points],
+            "y": [100 * one.gain.estimate for one in points],
+            "error_y": error_bars([one.gain for one in points], 100) | {"color": "--kept", "thickness": 2, "width": 0},
+            "marker": {"color": "--kept", "size": 10},
+            "text": [html.escape(one.arm) for one in points],
+            "hovertemplate": "<b>%{text}</b><br>%{x} examples: %{y:.1f} points<extra></extra>",
+        }
+    ]
+    if isinstance(found.fit, HalfPlateau):
+        low, high = points[0].examples, points[-1].examples
+        sizes = [low * (high / low) ** (step / 60) for step in range(61)]
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": sizes,
+                "y": [100 * found.fit.gain(size) for size in sizes],
+                "line": {"color": "--soft", "width": 1.5},
+                "hoverinfo": "skip",
+            }
+        )
+    axes = layout(
+        320,
+        x={"title": {"text": "training examples"}, "type": "log", "showgrid": True},
+        y={"title": {"text": "gain in success, points"}},
+    )
+    return {"data": data, "layout": axes | {"showlegend": False}}
+
+
+def reliability(summary: Summary) -> Figure:
+    """Share of tasks done by confidence; on the diagonal, confidence is the chance of success."""
+    arms = [(arm, arm.calibration) for arm in summary.arms if arm.calibration is not None]
+    if not arms:
+        return {"data": [], "layout": {}}
+    data: list[Figure] = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": [0, 100],
+            "y": [0, 100],
+            "name": "as sure as right",
+            "line": {"color": "--soft", "width": 1, "dash": "dot"},
+            "hoverinfo": "skip",
+        }
+    ]
+    seen: Counter[str] = Counter()
+    for arm, found in arms:
+        opacity = _OPACITIES[min(seen[arm.role], len(_OPACITIES) - 1)]
+        seen[arm.role] += 1
+        colour = COLOURS[Role(arm.role)]
+        done = [one.done for one in found.bins]
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": _name(arm),
+                "opacity": opacity,
+                "x": [100 * one.confidence for one in found.bins],
+                "y": [100 * one.estimate for one in done],
+                "error_y": error_bars(done, 100) | {"color": colour, "thickness": 1.5, "width": 0},
+                "line": {"color": colour, "width": 1.5},
+                "marker": {"color": colour, "size": 8},
+                "customdata": [one.tasks for one in found.bins],
+                "hovertemplate": "%{x:.0f} % sure: %{y:.0f} % done of %{customdata} tasks<extra></extra>",
+            }
+        )
+    axes = layout(
+        360,
+        x={"title": {"text": "confidence in its own answer, %"}, "range": [-2, 102], "showgrid": True},
+        y={"title": {"text": "success, %"}, "range": [-4, 108]},
+    )
+    return {"data": data, "layout": axes}
 
 
 def _points(names: list[str], intervals: list[Interval], colour: str, kind: str, scale: float = 1) -> Figure:

@@ -14,7 +14,9 @@ import msgspec
 from golddiff import page
 from golddiff.evaluate import examples, plots, terminal
 from golddiff.evaluate.arms import Role
+from golddiff.evaluate.effort import EFFORTS
 from golddiff.evaluate.summary import Recovery, Summary
+from golddiff.statistics.learning import HalfPlateau
 from golddiff.statistics.recovered import CRRefused
 from golddiff.types import EvaluationRun, Example, Score
 
@@ -94,7 +96,13 @@ def render(
     by_arm: dict[str, list[Score]] = {}
     for score in scores:
         by_arm.setdefault(score.arm, []).append(score)
-    shown = [arm.name for arm in summary.arms if arm.role == Role.STUDENT] or [arm.name for arm in summary.arms]
+    later = {name for training in summary.trainings for name in training.arms[1:]}  # the first stands for all
+    shown = [arm.name for arm in summary.arms if arm.role == Role.STUDENT and arm.name not in later]
+    shown = shown or [arm.name for arm in summary.arms]
+    teachers = [arm.name for arm in summary.arms if arm.role == Role.TEACHER]
+    pairs = [(one.arm, one.against) for one in summary.contrasts if one.arm in shown]
+    pairs += [(training.arms[0], teacher) for training in summary.trainings for teacher in teachers]
+    pairs.sort(key=lambda pair: pair[1] not in teachers)
     return page.render(
         "golddiff.evaluate",
         "evaluation.html.j2",
@@ -109,10 +117,12 @@ def render(
         sections=list(sections),
         failures={name: examples.failing(tasks, by_arm.get(name, ())) for name in shown},
         differences=[
-            (one, examples.differing(tasks, by_arm.get(one.arm, ()), by_arm.get(one.against, ())))
-            for one in summary.contrasts
-            if one.arm in shown
+            (arm, against, examples.differing(tasks, by_arm.get(arm, ()), by_arm.get(against, ())))
+            for arm, against in pairs
         ],
+        frontier=EFFORTS.get(plots.frontier_metric(summary) or ""),
+        efforts=EFFORTS,
+        fitted=summary.learning is not None and isinstance(summary.learning.fit, HalfPlateau),
         say=terminal,
         refused=_refused,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from golddiff.evaluate.comparison import Comparison
 from golddiff.evaluate.summary import FEW_CLUSTERS, Summary
 from golddiff.evaluate.tasks import cluster_paths
 from golddiff.statistics.intervals import Interval
+from golddiff.statistics.learning import HalfPlateau, NoHalfPlateau
 from golddiff.statistics.power import detectable_difference
 from golddiff.types import Example
 
@@ -29,6 +31,19 @@ def show(summary: Summary, console: Console) -> None:
         console.print(_contrasts(summary))
     for item in summary.recoveries:
         console.print(Text(f"Capability recovered by {item.student} ({item.base} → {item.teacher}): {item}"))
+    for stage, items in summary.stage_recoveries.items():
+        for item in items:
+            console.print(Text(f"  at {stage} ({item.student} of {item.teacher}): {item}", style="dim"))
+    _show_trainings(summary, console)
+    _show_efforts(summary, console)
+    for arm in summary.arms:
+        if arm.calibration:
+            known = arm.calibration
+            told = f"tells right from wrong {known.auroc} of the time, {points(known.overconfidence)} points too sure"
+            console.print(Text(f"Confidence of {arm.name}: {told}"))
+    if summary.off_workflow:
+        for item in summary.off_workflow.recoveries:
+            console.print(Text(f"Off the workflow, {summary.off_workflow.tasks} tasks, {item.student}: {item}"))
     for arm in summary.arms:
         for reason, count in arm.unscored.items():
             console.print(Text(f"Unscored, {arm.name}: {count} × {reason}", style="dim"))
@@ -39,6 +54,28 @@ def show(summary: Summary, console: Console) -> None:
             style="dim",
         )
     )
+    if summary.seeds_caution:
+        console.print(Text(f"Seeds: {summary.seeds_caution}.", style="dim"))
+
+
+def _show_trainings(summary: Summary, console: Console) -> None:
+    for training in summary.trainings:
+        each = ", ".join(f"{100 * one:.1f}" for one in training.each)
+        found = training.success or "no interval over seeds"
+        console.print(Text(f"{training.name}, {len(training.arms)} trainings ({each} %): {found}"))
+        for other, difference in training.differences.items():
+            console.print(Text(f"  less {other}: {points(difference)} points"))
+        for item in training.recoveries:
+            console.print(Text(f"  capability recovered of {item.teacher}, over tasks and seeds: {item}"))
+    if summary.learning:
+        console.print(Text(f"Examples to half of the plateau (N50): {half(summary.learning.fit)}"))
+
+
+def _show_efforts(summary: Summary, console: Console) -> None:
+    for arm in summary.arms:
+        told = [f"{amount(one.accepted, kind)}" for kind, one in arm.efforts.items()]
+        if told:
+            console.print(Text(f"One accepted patch of {arm.name}: {', '.join(told)}"))
 
 
 def power(tasks: Sequence[Example]) -> str:
@@ -133,6 +170,22 @@ def share(interval: Interval | None, *, wide: bool = False) -> str:
 def points(interval: Interval) -> str:
     """Render a difference of shares in points."""
     return f"{100 * interval.estimate:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
+
+
+def amount(interval: Interval | None, kind: str) -> str:
+    """Render an effort (`usd`, `seconds`, `tokens`), or words where there is no accepted patch."""
+    if interval is None:
+        return "none accepted"
+    sign, unit = ("$", "") if kind == "usd" else ("", " s" if kind == "seconds" else " tokens")
+    high = f"{interval.high:.3g}" if math.isfinite(interval.high) else "no bound"
+    return f"{sign}{interval.estimate:.3g}{unit} [{interval.low:.3g}, {high}]"
+
+
+def half(fit: HalfPlateau | NoHalfPlateau) -> str:
+    """Render N50, or why there is none."""
+    if isinstance(fit, NoHalfPlateau):
+        return f"not given: {fit.reason}"
+    return f"{fit.n50.estimate:.0f} [{fit.n50.low:.0f}, {fit.n50.high:.0f}], plateau {100 * fit.plateau:.0f} points"
 
 
 def p_value(value: float) -> str:
