@@ -16,16 +16,17 @@ import pytest
 from evaluate.conftest import last_line, task
 from golddiff.cli import application
 from golddiff.cli.app import run
-from golddiff.cli.evaluate import _remote
+from golddiff.cli.arms import ArmMaker
 from golddiff.errors import ModelError, UsageError
 from golddiff.evaluate import Role
 from golddiff.evaluate import run as run_module
 from golddiff.sandbox.fake import FakeSandbox
 from golddiff.store import Store
 from golddiff.store.datasets import write_dataset
-from golddiff.types import Dataset, EvaluationRun, Example, Verdict
+from golddiff.types import Checkpoint, Dataset, EvaluationRun, Example, Verdict
 
 pytest.importorskip("pyarrow")
+MAKER = ArmMaker(None, [], shots=3, in_flight=2, cores=0, prices=())  # type: ignore[arg-type]  # remote arms need no store
 PERMITTED = Verdict(use="train", permitted=True, reasons=("test",), policy="test")
 
 
@@ -169,13 +170,13 @@ def test_a_dataset_without_recorded_attempts_says_so(workspace: Path, capsys: py
 
 def test_a_url_that_is_none_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="is no URL"):
-        _remote("teacher", Role.TEACHER, "http://[::1/v1#model")
+        MAKER._remote("teacher", Role.TEACHER, "http://[::1/v1#model")
 
 
 def test_without_httpx_the_extra_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "httpx", None)
     with pytest.raises(ModelError, match=r"httpx is not installed.*golddiff\[evaluate\]"):
-        _remote("teacher", Role.TEACHER, "http://localhost/v1#model")
+        MAKER._remote("teacher", Role.TEACHER, "http://localhost/v1#model")
 
 
 def test_two_runs_are_compared_arm_by_arm(workspace: Path, server: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,3 +202,59 @@ def test_what_the_tasks_can_show_is_said_before_anything_is_asked(
     assert call(workspace, "--arm", f"student={server}#good") == 0
     said = " ".join(capsys.readouterr().err.split())
     assert "With these 12 tasks from 7 files or repositories two arms cannot be told apart" in said
+
+
+def test_a_teacher_with_r0_is_an_arm_of_its_own_and_money_needs_a_price(
+    workspace: Path, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arms = ["--arm", f"teacher={server}#good", "--arm", f"teacher+R0={server}#good", "--arm", f"base={server}#lazy"]
+    assert call(workspace, *arms, "--budget-usd", "1") == 2
+    assert "--budget-usd needs a price for every server: teacher has none" in capsys.readouterr().err.replace("\n", " ")
+    prices = ["--price", "teacher=1,2", "--price", "base=1,2"]
+    assert call(workspace, *arms, *prices, "--budget-usd", "0.0003") == 9
+    assert "run the same command again" in " ".join(capsys.readouterr().err.lower().split())
+    assert call(workspace, *arms, *prices, "--json") == 0
+    found = json.loads(capsys.readouterr().out)["arms"]
+    assert [arm["name"] for arm in found] == ["teacher", "teacher + R0", "base", "base + R0"]
+    assert [arm["in_flight"] for arm in found] == [8] * 4
+    assert call(workspace, "--arm", "teacher+R0=recorded") == 2
+    assert call(workspace, *arms, "--price", "teachr=1,2") == 2
+
+
+def test_trainings_of_one_arm_differ_in_their_seed_only(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Store.open(workspace) as store:
+        for number, recipe in enumerate(("r1", "r1", "r2")):
+            store.put(checkpoint(number, recipe))
+    assert call(workspace, "--arm", "student=checkpoint_0,checkpoint_1,checkpoint_2") == 2
+    assert "one recipe, base and dataset" in " ".join(capsys.readouterr().err.split())
+    assert call(workspace, "--arm", "student=checkpoint_0,smollm2") == 2
+    assert "only trainings have seeds" in " ".join(capsys.readouterr().err.split())
+
+
+def checkpoint(number: int, recipe: str) -> Checkpoint:
+    return Checkpoint(
+        id=f"checkpoint_{number}",
+        base_model="base",
+        base_licence=None,
+        dataset_id="dst_1",
+        recipe=recipe,
+        config={"seed": number},
+        seed=number,
+        code_version="0",
+        folder=f"checkpoints/{number}",
+        weights_hash="0",
+        trained_tokens=1,
+        final_loss=None,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+def test_other_tasks_stand_beside_as_off_workflow(
+    workspace: Path, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arms = ["--arm", f"base={server}#lazy", "--arm", f"student={server}#good", "--arm", f"teacher={server}#good"]
+    assert call(workspace, *arms, "--r0", "0", "--off-workflow", "ours", "--limit", "8", "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["off_workflow"]["tasks"] == 8
+    assert summary["stage_recoveries"]["apply"][0]["student"] == "student"
+    assert "one training per arm" in summary["seeds_caution"]

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from golddiff import config as settings
-from golddiff.cli.app import Workspace, console, emit_json, json_option, output, workspace_option
-from golddiff.errors import InputError, ModelError, UsageError
+from golddiff.cli.app import (
+    Workspace,
+    console,
+    emit_json,
+    json_option,
+    output,
+    workers_options,
+    workspace_option,
+)
+from golddiff.errors import InputError, UsageError
 from golddiff.store import Store
-from golddiff.types import Checkpoint, EvaluationRun, Example, Score
+from golddiff.types import EvaluationRun, Example, Score
 
 if TYPE_CHECKING:
-    from golddiff.evaluate.arms import Arm, Role
-    from golddiff.evaluate.run import Progress
-
-R0 = "R0"
-KEY_VARIABLE = "OPENAI_API_KEY"
+    from golddiff.evaluate.arms import Arm
+    from golddiff.evaluate.budget import Budget
+    from golddiff.evaluate.interview import Estimate, Progress
+    from golddiff.parallel import Workers
 
 
 @click.command(
@@ -31,24 +37,28 @@ Examples:
   golddiff evaluate --dataset ours --arm base=smollm2-135m --arm student=checkpoint_12
   golddiff evaluate --dataset ours --arm base=smollm2-135m --arm student=checkpoint_12 --arm teacher=recorded
   golddiff evaluate --dataset ours --arm student-2=checkpoint_56 --against run_1234
+  golddiff evaluate --dataset ours --arm student=checkpoint_12,checkpoint_34,checkpoint_56 --arm base=smollm2-135m
   golddiff evaluate --dataset ours --arm teacher=http://localhost:8000/v1#big-model --limit 100
+  golddiff evaluate --dataset ours --arm teacher+R0=http://localhost:8000/v1#big-model --budget-usd 5
 
 \b
 An arm is ROLE=MODEL or ROLE-NAME=MODEL; ROLE is base, student, teacher or control.
-MODEL is a checkpoint id, a model of `golddiff model`, a folder, URL#NAME of an
-OpenAI-compatible server (key: OPENAI_API_KEY), or `recorded` for what the
-teacher first answered when the sessions were recorded.
+ROLE+R0=MODEL shows the model earlier accepted changes too (a base gets that arm
+by itself). MODEL is a checkpoint id, several of one recipe with commas (their
+seeds), a model of `golddiff model`, a folder, URL#NAME of an OpenAI-compatible
+server (key: OPENAI_API_KEY), or `recorded` for what the teacher first answered
+when the sessions were recorded.
 """
 )
 @click.option("--dataset", required=True, help="Dataset whose held-out split is used: id or name.")
-@click.option("--arm", "arms", multiple=True, required=True, metavar="ROLE[-NAME]=MODEL", help="What to compare.")
+@click.option("--arm", "arms", multiple=True, required=True, metavar="ROLE[-NAME][+R0]=MODEL", help="What to compare.")
 @click.option(
     "--r0",
     "shots",
     type=click.IntRange(0),
     default=3,
     show_default=True,
-    help="Earlier accepted changes shown to an extra base arm; 0: no such arm.",
+    help="Earlier accepted changes shown to arms with +R0 and to an extra base arm; 0: no such base arm.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Evaluate a fixed sample of this many tasks.")
 @click.option("--max-tokens", type=click.IntRange(1), default=512, show_default=True, help="Most tokens of an answer.")
@@ -56,10 +66,31 @@ teacher first answered when the sessions were recorded.
     "--batch", type=click.IntRange(1), default=64, show_default=True, help="Conversations per call of a model."
 )
 @click.option(
-    "--likelihood/--no-likelihood", default=True, show_default=True, help="Measure the likelihood of the changed lines."
+    "--likelihood/--no-likelihood",
+    default=True,
+    show_default=True,
+    help="Measure the likelihood of the changed lines and of the model's own answers, where a model gives one.",
 )
+@click.option(
+    "--in-flight",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help="Requests at a time at a server; several servers are asked side by side.",
+)
+@click.option(
+    "--price",
+    "prices",
+    multiple=True,
+    metavar="ARM=IN,OUT",
+    help="What an arm costs, in US dollars per million tokens read and written.  [default: the list price, if known]",
+)
+@click.option("--budget-usd", type=float, metavar="USD", help="Spend at most this much now; the next call goes on.")
+@click.option("--budget-minutes", type=float, metavar="MIN", help="Ask for at most this long; the next call goes on.")
+@click.option("--off-workflow", metavar="DATASET", help="Ask the same arms tasks that nobody trained for, too.")
 @click.option("--against", metavar="RUN", help="Show the arms of an earlier run of the same dataset beside these.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the page here instead.")
+@workers_options
 @workspace_option
 @json_option
 def command(
@@ -70,23 +101,34 @@ def command(
     max_tokens: int,
     batch: int,
     likelihood: bool,
+    in_flight: int,
+    prices: tuple[str, ...],
+    budget_usd: float | None,
+    budget_minutes: float | None,
+    off_workflow: str | None,
     against: str | None,
     html: Path | None,
+    workers: Workers,
     workspace: Workspace,
     as_json: bool,
 ) -> None:
     """Ask every arm the held-out tasks of a dataset and report success, differences and capability recovered.
 
     Changes are judged by running their checks in a sandbox where tasks have one, else by the exact text. An answer that
-    was given once is kept: a stopped evaluation continues when it is run again.
+    was given once is kept: a stopped evaluation continues when it is run again. Servers are asked many requests at a
+    time, local models one after the other; --jobs and --ray spread the local models' answers and the checks.
     """
+    from golddiff.cli.arms import ArmMaker
     from golddiff.evaluate import EvaluationConfig, evaluate, report, summarise, terminal
+    from golddiff.evaluate.budget import Budget
     from golddiff.evaluate.run import harness_name
     from golddiff.evaluate.summary import require_same_harness
     from golddiff.evaluate.tasks import sample
     from golddiff.store.datasets import find_dataset, read_dataset
 
-    config = EvaluationConfig(max_tokens=max_tokens, batch=batch, likelihood=likelihood)
+    config = EvaluationConfig(max_tokens=max_tokens, batch=batch, likelihood=likelihood, confidence=likelihood)
+    budget = Budget(budget_usd, budget_minutes)
+    spread = workers.ray is not None or (workers.jobs or 1) > 1
     with Store.open(workspace, make=False) as store:
         found = find_dataset(store, dataset)
         tasks = sample(read_dataset(store, found.id, "test"), limit)
@@ -94,16 +136,46 @@ def command(
         if earlier_run:  # before anything slow is done
             planned = msgspec.structs.replace(earlier_run, id="this run", harness=harness_name(config))
             require_same_harness(earlier_run, planned)
-        made = [one for spec in arms for one in _arms(store, spec, tasks, shots)]
+        other = find_dataset(store, off_workflow) if off_workflow else None
+        others = sample(read_dataset(store, other.id, "test"), limit) if other else []
+        maker = ArmMaker(
+            store,
+            [*tasks, *others],
+            shots=shots,
+            in_flight=in_flight,
+            cores=1 if spread else 0,
+            prices=prices,
+        )
+        made = maker.make(arms)
+        _require_prices(made, budget)
         console.print(terminal.power(tasks), style="dim", markup=False)
         earlier = list(read_dataset(store, found.id, "train")) if any(one.shots for one in made) else []
-        with _progress() as progress:
-            run = evaluate(store, tasks, made, dataset_id=found.id, earlier=earlier, config=config, progress=progress)
+        with _bars() as (progress, estimate):
+
+            def asked(rows: list[Example], dataset_id: str, said: str = "") -> EvaluationRun:
+                return evaluate(
+                    store,
+                    rows,
+                    made,
+                    dataset_id=dataset_id,
+                    earlier=earlier,
+                    config=config,
+                    workers=workers if spread else None,
+                    budget=budget,
+                    progress=lambda what, done, total: progress(said + what, done, total),
+                    estimate=lambda what, seen: estimate(said + what, seen),
+                )
+
+            run = asked(tasks, found.id)
+            off_run = asked(others, other.id, "off the workflow, ") if other else None
         scores = list(store.find(Score, run_id=run.id))
         if earlier_run:
             run, scores = _beside(store, run, scores, earlier_run)
         with console.status("intervals"):
             summary = summarise(run, tasks, scores)
+            if off_run:
+                off = summarise(off_run, others, list(store.find(Score, run_id=off_run.id)))
+                summary = msgspec.structs.replace(summary, off_workflow=off)
         folder = store.folder("evaluations", run.id)
         page = report.write(html or folder / "report.html", run, summary, tasks, scores)
         report.write_json(folder / "report.json", summary)
@@ -117,91 +189,13 @@ def command(
         output.print(f"Page: {page}", soft_wrap=True)
 
 
-def _arms(store: Store, spec: str, tasks: Sequence[Example], shots: int) -> Iterator[Arm]:
-    """Yield the arm of one `ROLE[-NAME]=MODEL`, and for a base with `shots` the arm R0 beside it."""
-    from golddiff.evaluate.arms import Arm, Role
-
-    name, equals, model = spec.partition("=")
-    role = next((role for role in Role if name == role.value or name.startswith(f"{role.value}-")), None)
-    if role is None or not equals or not model:
-        known = ", ".join(Role)
-        raise UsageError(f"--arm {spec}: expected ROLE=MODEL or ROLE-NAME=MODEL with ROLE one of {known}.")
-    if model == "recorded":
-        yield _recorded(store, name, role, tasks)
-        return
-    arm = _remote(name, role, model) if "://" in model else _local(store, name, role, model)
-    yield arm
-    if role is Role.BASE and shots:
-        yield Arm(
-            name=f"{name} + {R0}",
-            role=role,
-            identity=arm.identity,
-            variant=arm.variant,
-            upstream=arm.upstream,
-            explain=arm.explain,
-            shots=shots,
+def _require_prices(arms: list[Arm], budget: Budget) -> None:
+    unknown = [arm.name for arm in arms if arm.in_flight and arm.price is None]
+    if unknown and budget.usd is not None:
+        raise UsageError(
+            f"--budget-usd needs a price for every server: {unknown[0]} has none on file. "
+            f"Give --price {unknown[0].removesuffix(' + R0')}=IN,OUT in US dollars per million tokens."
         )
-
-
-def _recorded(store: Store, name: str, role: Role, tasks: Sequence[Example]) -> Arm:
-    from golddiff.evaluate.arms import Arm, recorded_answers
-
-    answers = recorded_answers(tasks, store.find(Example, kind="attempt", split="test"))
-    if not answers:
-        raise InputError(
-            f"--arm {name}=recorded: no first attempt at any of the {len(tasks)} tasks is recorded. "
-            "Rows from a repository's history have none; rows from sessions do (`golddiff curate --source sessions`)."
-        )
-    return Arm(name=name, role=role, identity="recorded", recorded=answers)
-
-
-def _remote(name: str, role: Role, model: str) -> Arm:
-    from golddiff.evaluate.arms import Arm
-
-    try:
-        import httpx
-
-        from golddiff.providers.chat_client import ChatClient, ChatConfig
-    except ModuleNotFoundError as missing:
-        raise ModelError(f"{missing.name} is not installed. Run: pip install 'golddiff[evaluate]'") from missing
-    url, _, served = model.partition("#")
-    if not served:
-        raise UsageError(f"--arm {name}={model}: add the model's name at that server, as {url}#NAME.")
-    try:
-        client = ChatClient(ChatConfig(base_url=url, model=served, api_key=os.environ.get(KEY_VARIABLE)))
-    except httpx.InvalidURL as error:
-        raise UsageError(f"--arm {name}={model}: {url} is no URL ({error}), as http://HOST:PORT/v1 is.") from error
-    return Arm(name=name, role=role, identity=served, variant=url, upstream=client, explain=True)
-
-
-def _local(store: Store, name: str, role: Role, model: str) -> Arm:
-    from golddiff.evaluate.arms import Arm
-    from golddiff.models.catalogue import find_model
-    from golddiff.models.export import QUANTIZATION
-    from golddiff.serve.local import open_for_batches
-
-    def say(text: str) -> None:
-        console.print(text, style="dim", markup=False)
-
-    cache = settings.cache_folder()
-    checkpoints = [one for one in store.find(Checkpoint) if one.id.startswith(model)]
-    if len(checkpoints) > 1:
-        named = ", ".join(one.id for one in checkpoints)
-        raise UsageError(f"--arm {name}={model} is ambiguous: {named}. Give more of it.")
-    if checkpoints:
-        identity = checkpoints[0].id
-        upstream = open_for_batches(store.files(checkpoints[0].folder), cache, say=say)
-    else:
-        upstream = open_for_batches(find_model(model, cache, say=say), cache, say=say)
-        identity = f"{upstream.name}@{upstream.manifest.weights_hash[:12]}"
-    return Arm(
-        name=name,
-        role=role,
-        identity=identity,
-        variant=QUANTIZATION,
-        upstream=upstream,
-        explain=upstream.manifest.renderer.explain,
-    )
 
 
 def _run(store: Store, abbreviation: str, dataset_id: str) -> EvaluationRun:
@@ -219,17 +213,21 @@ def _beside(
 ) -> tuple[EvaluationRun, list[Score]]:
     """Return `run` with the arms of `earlier` that it does not have, for showing only."""
     added = {name: name if name not in run.arms else f"{name} of {earlier.id[:12]}" for name in earlier.arms}
-    roles = {f"role:{new}": earlier.summary.get(f"role:{old}") for old, new in added.items()}
+    about = {
+        f"{key}:{new}": earlier.summary.get(f"{key}:{old}")
+        for old, new in added.items()
+        for key in ("role", "training", "examples", "in_flight", "price")
+    }
     old_scores = [
         msgspec.structs.replace(score, arm=added[score.arm]) for score in store.find(Score, run_id=earlier.id)
     ]
     arms = run.arms | {new: earlier.arms[old] for old, new in added.items()}
-    return msgspec.structs.replace(run, arms=arms, summary=run.summary | roles), scores + old_scores
+    return msgspec.structs.replace(run, arms=arms, summary=run.summary | about), scores + old_scores
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
-    """Show what is being done, how much of it, and when it will be over."""
+def _bars() -> Iterator[tuple[Progress, Estimate]]:
+    """Show what is being done, how much of it, when it will be over, and what it looks like so far."""
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
@@ -239,13 +237,21 @@ def _progress() -> Iterator[Progress]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[seen]}", markup=False, style="dim"),
     )
     with Bars(*columns, console=console) as bars:
         known: dict[str, TaskID] = {}
+        lock = Lock()  # servers are asked on threads of their own
 
         def progress(what: str, done: int, total: int) -> None:
-            if what not in known:  # what was kept from an earlier run is done from the start
-                known[what] = bars.add_task(what, total=total, completed=done)
-            bars.update(known[what], completed=done)
+            with lock:
+                if what not in known:  # what was kept from an earlier run is done from the start
+                    known[what] = bars.add_task(what, total=total, completed=done, seen="")
+                bars.update(known[what], completed=done)
 
-        yield progress
+        def estimate(what: str, seen: str) -> None:
+            with lock:
+                if what in known:
+                    bars.update(known[what], seen=seen)
+
+        yield progress, estimate

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -96,6 +97,22 @@ def open_local(
 def open_for_batches(folder: Path, cache: Path, *, say: Callable[[str], None] = lambda _: None) -> LocalUpstream:
     """Like `open_local`, for many questions at a time: a worker with one thread on every core of this process."""
     return open_local(folder, cache, threads=1, workers=os.cpu_count() or 1, say=say)
+
+
+@dataclass(frozen=True)
+class LocalOpener:
+    """Opens a model for many questions at a time, here or on a worker that sees the same folders."""
+
+    name: str
+    """Checkpoint id or model name."""
+    folder: Path
+    cache: Path
+    cores: int = 0
+    """Cores that answer; 0: all of the machine."""
+
+    def open(self) -> LocalUpstream:
+        """Return the model. Raises ModelError as `open_local` does."""
+        return open_local(self.folder, self.cache, threads=1, workers=self.cores or os.cpu_count() or 1)
 
 
 def in_chat(model: LocalUpstream, folder: Path) -> LocalUpstream:
