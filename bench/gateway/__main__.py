@@ -9,6 +9,10 @@ same concurrency in the same round. With two cores or more, the systems share on
 another.
 
 What is kept of golddiff is checked afterwards: every answer that a client has in full must be in the store.
+
+How cost grows with what the store holds, alone (some minutes and 4 GB of disk for the million):
+
+    python -m bench.gateway --only "everything on" --sections stored --stored 10000,1000000
 """
 
 from __future__ import annotations
@@ -28,8 +32,19 @@ from pathlib import Path
 from typing import Any
 
 from bench.gateway import report
+from bench.gateway.growth import grow
 from bench.gateway.load import Load, drive
-from bench.gateway.systems import OURS, PEERS, System, free_port, pin, start_ours, stopped_at_end
+from bench.gateway.systems import (
+    OURS,
+    PEERS,
+    System,
+    free_port,
+    pin,
+    start_again,
+    start_ours,
+    stop,
+    stopped_at_end,
+)
 
 HEADLINE = "golddiff, everything on"
 
@@ -103,13 +118,6 @@ class Bench:
                 print(f"  {system.name}: {done[-1]['per_cpu']:.0f} per CPU-second", file=sys.stderr, flush=True)
         return found
 
-    def fill(self, system: System, count: int, patience: float) -> int:
-        """Send requests until so many calls were answered or the time is up; return how many were."""
-        before, end = self.answered[system.name], time.monotonic() + patience
-        while self.answered[system.name] - before < count and time.monotonic() < end:
-            self.load(system, 64, kilobytes=1.0)
-        return self.answered[system.name] - before
-
 
 def stored(system: System) -> dict[str, int]:
     """Calls of a golddiff gateway that has stopped: in its store, and still in its spool (taken now and counted)."""
@@ -131,7 +139,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--only", help="names of systems that hold this text")
     parser.add_argument("--sections", default="plain,large,streams,growth,stored")
-    parser.add_argument("--stored", type=int, default=10_000, help="records of the section `stored`")
+    parser.add_argument("--stored", default="10000,1000000", help="calls in the store for the section `stored`")
     parser.add_argument("--write", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -232,18 +240,31 @@ def _measure(bench: Bench, systems: list[System], folder: Path, options: argpars
             print(f"{clients} open streams", file=sys.stderr)
             found[f"paced_{clients}"] = bench.rounds(1, ours, clients, model="paced")
     if "stored" in sections and any(system.name == HEADLINE for system in systems):
-        print(f"{options.stored} records in the store", file=sys.stderr)
-        fresh = start_ours(HEADLINE, bench.upstream, folder, place="stored")
-        fresh.name = "golddiff, store that grows"
-        systems.append(fresh)
-        bench.answered[fresh.name] = 0
-        _on_one_core(fresh)
-        drive(fresh.port, 4, 0.5, headers=fresh.headers, first=990_000_000)
-        found["stored_0"] = bench.rounds(options.rounds, [fresh], 32)
-        filled = bench.fill(fresh, options.stored, patience=90)
-        time.sleep(5)  # the taker catches up
-        found[f"stored_{filled}"] = bench.rounds(options.rounds, [fresh], 32)
+        found |= _stored(bench, systems, folder, options)
     found["fsync_ms_after"] = fsync_ms(folder)
+    return found
+
+
+def _stored(bench: Bench, systems: list[System], folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """One gateway, stopped and started again whenever its store has been made to hold more."""
+    found: dict[str, Any] = {}
+    fresh = start_ours(HEADLINE, bench.upstream, folder, place="stored")
+    fresh.name = "golddiff, store that grows"
+    systems.append(fresh)
+    workspace, fresh.folder = fresh.folder, None  # most of what it will hold was answered to nobody
+    assert workspace is not None
+    for number, size in enumerate([0, *map(int, options.stored.split(","))]):
+        if size:
+            stop(fresh)
+            there = grow(workspace / "golddiff.sqlite", size, 6_000 if size <= 100_000 else 64)
+            start_again(fresh)
+        else:
+            there = 0
+        print(f"{there} calls in the store", file=sys.stderr)
+        _on_one_core(fresh)
+        drive(fresh.port, 4, 0.5, headers=fresh.headers, first=990_000_000 + 1_000_000 * number)
+        found[f"stored_{there}"] = bench.rounds(options.rounds, [fresh], 32)
+        time.sleep(5)  # the taker catches up
     return found
 
 

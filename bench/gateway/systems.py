@@ -30,6 +30,8 @@ class System:
     headers: str = ""
     folder: Path | None = None
     """Workspace, where records are kept."""
+    home: Path | None = None
+    """Where a golddiff gateway was started."""
     notes: list[str] = field(default_factory=list)
 
     def processes(self) -> dict[int, str]:
@@ -132,9 +134,20 @@ def start_ours(name: str, upstream: int, folder: Path, place: str | None = None)
         )  # fmt: skip
         headers = f"Authorization: Bearer {json.loads(made.stdout)['key']}\r\n"
     system = _start(name, [*program, "gateway", "--json"], port, home / "log", cwd=home, env=environment)
+    system.home = home
     system.headers = headers
     system.folder = home / ".golddiff" if options.get("record", True) else None
     return system
+
+
+def start_again(system: System) -> None:
+    """Start a golddiff gateway that was stopped, in its old folder and on its old port."""
+    assert system.home is not None
+    environment = dict(os.environ, BENCH_KEY="sk-bench")
+    environment.pop("GOLDDIFF_WORKSPACE", None)
+    arguments = [sys.executable, "-m", "golddiff", "gateway", "--json"]
+    again = _start(system.name, arguments, system.port, system.home / "log", cwd=system.home, env=environment)
+    system.process = again.process
 
 
 def start_nginx(upstream: int, folder: Path, peers: Path) -> System:
@@ -220,6 +233,17 @@ def pin(pid: int, core: int) -> None:
         os.sched_setaffinity(pid, {core})
 
 
+def stop(system: System) -> None:
+    """Stop one system in order."""
+    if system.process is not None:
+        system.process.send_signal(signal.SIGTERM)
+        try:
+            system.process.wait(20)
+        except subprocess.TimeoutExpired:
+            system.process.kill()
+            system.process.wait()
+
+
 @contextlib.contextmanager
 def stopped_at_end(systems: list[System]) -> Iterator[None]:
     """Stop everything that was started."""
@@ -230,9 +254,4 @@ def stopped_at_end(systems: list[System]) -> Iterator[None]:
             if system.process is not None:
                 system.process.send_signal(signal.SIGTERM)
         for system in systems:
-            if system.process is not None:
-                try:
-                    system.process.wait(20)
-                except subprocess.TimeoutExpired:
-                    system.process.kill()
-                    system.process.wait()
+            stop(system)
