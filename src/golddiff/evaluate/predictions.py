@@ -8,7 +8,7 @@ cannot be confirmed leaves its predictions unscored, as does any failure of our 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -51,9 +51,12 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_predictions(path: Path) -> list[Prediction]:
-    """Read one JSON object per line. Raises InputError with the line that cannot be read."""
+    """Read one JSON object per line; of a `.json` file a list of them, or an object with them as values.
+
+    Raises InputError with the line or entry that cannot be read.
+    """
     found = []
-    for number, row in objects(path):
+    for number, row in _whole(path) if path.suffix == ".json" else objects(path):
         try:
             found.append(msgspec.convert(row, Prediction))
         except msgspec.ValidationError as error:
@@ -63,6 +66,16 @@ def read_predictions(path: Path) -> list[Prediction]:
     if not found:
         raise InputError(f"{path} holds no prediction.")
     return found
+
+
+def _whole(path: Path) -> Iterator[tuple[int, object]]:
+    try:
+        rows = msgspec.json.decode(path.read_bytes(), type=list[object] | dict[str, object])
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror}).") from error
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{path}: neither a list nor an object of predictions ({error}).") from error
+    yield from enumerate(rows.values() if isinstance(rows, dict) else rows, 1)
 
 
 def accepted_changes(tasks: Sequence[RepositoryTask]) -> list[Prediction]:
