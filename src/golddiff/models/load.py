@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 _LOADING = threading.Lock()
-"""Students may be trained side by side, and what is silenced here is the whole process's."""
+"""Students may be trained side by side: a first import is not for two threads, and stderr is the whole process's."""
 
 
 def load_for_training(folder: Path, device: torch.device | str = "cpu") -> Any:
@@ -29,20 +29,25 @@ def load_for_training(folder: Path, device: torch.device | str = "cpu") -> Any:
         ModelError: torch is missing, or the folder holds no causal language model that transformers knows.
     """
     check_folder(folder)
-    try:
-        import torch
-        from safetensors import SafetensorError
-        from transformers import AutoModelForCausalLM
-    except ModuleNotFoundError as missing:
-        raise ModelError(f"{missing.name} is not installed. Run: pip install 'golddiff[train]'") from missing
-    try:
-        with _LOADING, warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):  # its progress bar
-            warnings.simplefilter("ignore")
-            model = AutoModelForCausalLM.from_pretrained(
-                str(folder), dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
-            )
-    except (ValueError, KeyError, OSError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"the model in {folder} cannot be loaded for training: {error}") from error
+    with _LOADING:
+        try:
+            import torch
+            from safetensors import SafetensorError
+            from transformers import AutoModelForCausalLM
+        except ModuleNotFoundError as missing:
+            raise ModelError(f"{missing.name} is not installed. Run: pip install 'golddiff[train]'") from missing
+        try:
+            with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):  # its progress bar
+                warnings.simplefilter("ignore")
+                model = AutoModelForCausalLM.from_pretrained(
+                    str(folder),
+                    dtype=torch.float32,
+                    use_safetensors=True,
+                    trust_remote_code=False,
+                    local_files_only=True,
+                )
+        except (ValueError, KeyError, OSError, RuntimeError, SafetensorError) as error:
+            raise ModelError(f"the model in {folder} cannot be loaded for training: {error}") from error
     model.config.use_cache = False
     return model.to(device).train()
 
