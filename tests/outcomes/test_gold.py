@@ -28,6 +28,13 @@ def test_a_replaced_block_is_decided_by_the_larger_part() -> None:
     assert own("abc", "aXuvc", ["X"]) == []
 
 
+def test_lines_that_a_replaced_block_only_re_indents_are_no_ones() -> None:
+    old, new = ["a\n", "b\n", "c\n", "d\n"], ["X\n", " a\n", " b\n", " c\n", " d\n"]
+    assert responsible(old, new, ["X"], set()) == [(0, 4, 0, 5)]
+    assert responsible(old, new, [], set()) == []
+    assert responsible(old, ["X\n", "u\n", "v\n", *new[1:]], ["X"], set()) == []
+
+
 def test_a_deletion_is_the_sessions_if_it_removed_those_lines() -> None:
     assert own("abcd", "ad", [], {"b", "c"}) == [(1, 3, 1, 1)]
     assert own("abcd", "ad", [], {"d"}) == []

@@ -3,12 +3,12 @@
 Of the linked commits one line of history is taken: those on the default branch if there are any, else the most
 certain one with its relatives. The base is the parent of the oldest of them, the accepted state of each file is what
 the newest of them that changed it left, or of the commits that reverted, restored or corrected them (`later`). The
-difference of the two is cut into blocks, and a block is the session's if
-at least half of its significant lines are lines that the session wrote (exactly, or revised from one that is no longer
-there), or, where nothing was added, removed. Blocks of punctuation next to one of the session's belong to it; of a
-pure insertion only the runs that are the session's. Lines that a formatter broke or joined are still the session's,
-and so are those that were moved to another file before the commit (`moved`). Everything else is the user's own and
-left out.
+difference of the two is cut into blocks, and a block is the session's if at least half of its significant new lines
+are lines that the session wrote (exactly, or revised from one that is no longer there; lines that the block only
+re-indents are not new), or, where nothing was added, removed. Blocks of punctuation next to one of the session's
+belong to it; of a pure insertion only the runs that are the session's. Lines that a formatter broke or joined are
+still the session's, and so are those that were moved to another file before the commit (`moved`). Everything else is
+the user's own and left out.
 
 Every file's patch is applied to its base here and must give the intended text; where it does not, it is left out and
 the reason kept. Left out as well: binary files, links, submodules, and files whose bytes are not UTF-8 (`NO_TEXT`).
@@ -335,7 +335,7 @@ def responsible(old: Sequence[str], new: Sequence[str], mine: Sequence[str], gon
                 chosen.append(block)
             elif not dropped:
                 small.append(block)
-        elif all(hits) or (i1 < i2 and sum(hits) >= RESPONSIBLE * len(hits)):
+        elif all(hits) or (i1 < i2 and any(hits) and sum(hits) >= RESPONSIBLE * _new(telling, dropped, hits)):
             chosen.append(block)
         elif i1 == i2:
             chosen += _runs(block, added, hits)
@@ -343,6 +343,17 @@ def responsible(old: Sequence[str], new: Sequence[str], mine: Sequence[str], gon
         if any(abs(block[0] - other[1]) <= _NEAR or abs(other[0] - block[1]) <= _NEAR for other in chosen):
             chosen.append(block)
     return sorted(chosen)
+
+
+def _new(telling: Sequence[str], dropped: Sequence[str], hits: Sequence[bool]) -> int:
+    """Lines of a block that are new: the session's, and those that the block did not only re-indent."""
+    spare = Counter(dropped)
+    new = 0
+    for line, hit in zip(telling, hits, strict=True):
+        carried = not hit and spare[line] > 0
+        spare[line] -= carried
+        new += not carried
+    return new
 
 
 def _revised(line: str, unmatched: Sequence[str]) -> bool:
