@@ -53,7 +53,9 @@ class _Request(msgspec.Struct, gc=False):
     max_tokens: int | None = None
 
 
-class _Tokens(msgspec.Struct, gc=False):
+class Tokens(msgspec.Struct, gc=False, omit_defaults=True):
+    """`usage` of a message, on the wire and in Claude Code's transcripts."""
+
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
@@ -71,7 +73,7 @@ class _Response(msgspec.Struct, gc=False):
     model: str | None = None
     content: list[_Block] | None = None
     stop_reason: str | None = None
-    usage: _Tokens | None = None
+    usage: Tokens | None = None
     error: _Error | None = None
 
 
@@ -87,7 +89,7 @@ class _Event(msgspec.Struct, gc=False):
     type: str | None = None
     index: int | None = None
     delta: _Delta | None = None
-    usage: _Tokens | None = None
+    usage: Tokens | None = None
     error: _Error | None = None
 
 
@@ -140,7 +142,7 @@ def parse_response(body: bytes) -> WireResponse:
         response_id=answer.id,
         parts=tuple(_part(block, damaged) for block in answer.content or []),
         stop_reason=answer.stop_reason,
-        usage=_usage(answer.usage),
+        usage=usage_of(answer.usage),
         error=error,
         complete="breaks off" not in damaged,
         damaged=tuple(damaged),
@@ -154,7 +156,7 @@ class AnthropicStream:
         self._start = _Response()
         self._blocks: dict[int, tuple[_Block, list[str]]] = {}
         self._open: set[int] = set()
-        self._tokens = _Tokens()
+        self._tokens = Tokens()
         self._counted = False
         self._stop_reason: str | None = None
         self._error: str | None = None
@@ -203,7 +205,7 @@ class AnthropicStream:
             response_id=self._start.id,
             parts=tuple(self._joined(index, damaged) for index in sorted(self._blocks)),
             stop_reason=self._stop_reason,
-            usage=_usage(self._tokens) if self._counted else None,
+            usage=usage_of(self._tokens) if self._counted else None,
             error=self._error,
             events=events,
             complete=self._ended,
@@ -228,11 +230,11 @@ class AnthropicStream:
             return Part(kind=PartKind.TEXT, text=(block.text or "") + joined, partial=partial)
         return msgspec.structs.replace(_part(block, damaged), partial=partial)
 
-    def _count(self, tokens: _Tokens | None) -> None:
+    def _count(self, tokens: Tokens | None) -> None:
         if tokens is None:
             return
         self._counted = True
-        for name in _Tokens.__struct_fields__:
+        for name in Tokens.__struct_fields__:
             value = getattr(tokens, name)
             if value is not None:
                 setattr(self._tokens, name, value)
@@ -273,7 +275,8 @@ def _result_text(content: msgspec.Raw, damaged: list[str]) -> str:
     return "\n".join(block.text if block.text is not None else f"[{block.type}]" for block in blocks)
 
 
-def _usage(tokens: _Tokens | None) -> Usage | None:
+def usage_of(tokens: Tokens | None) -> Usage | None:
+    """Return the tokens that a message reports; None where it reports none."""
     if tokens is None:
         return None
     return Usage(

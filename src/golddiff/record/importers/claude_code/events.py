@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from golddiff.providers.wire.anthropic import usage_of
 from golddiff.record.importers.claude_code.prompts import said
-from golddiff.record.importers.claude_code.records import Line, Message, Tokens
+from golddiff.record.importers.claude_code.records import Line, Message
 from golddiff.record.importers.claude_code.tools import (
     INTERRUPTED,
     Call,
@@ -21,7 +22,7 @@ from golddiff.record.importers.claude_code.tools import (
     result_of,
 )
 from golddiff.record.importers.event_log import EventLog
-from golddiff.types import EventKind, Usage
+from golddiff.types import EventKind
 
 _SYNTHETIC = "<synthetic>"
 
@@ -55,11 +56,11 @@ class ClaudeEvents:
                 agent=agent,
                 text=text or None,
                 model=message.model,
-                usage=_usage(message.usage),
+                usage=usage_of(message.usage),
             )
         else:
             joined = "\n".join(part for part in (earlier.text, text) if part)
-            self._log.update(slot, text=joined or None, usage=_usage(message.usage) or earlier.usage)
+            self._log.update(slot, text=joined or None, usage=usage_of(message.usage) or earlier.usage)
         for block in blocks:
             if block.type == "tool_use" and block.id is not None and block.name is not None:
                 self._call(Call(block.id, block.name, block.input, agent, len(self._log), at, message.model))
@@ -128,17 +129,6 @@ class ClaudeEvents:
                 self._log.add(EventKind.TOOL_RESULT, at, text=text, **failed)
         if rejection is not None:
             self._log.add(EventKind.REJECTION, at, text=rejection or None, **shared)
-
-
-def _usage(tokens: Tokens | None) -> Usage | None:
-    if tokens is None:
-        return None
-    return Usage(
-        input_tokens=tokens.input_tokens or 0,
-        output_tokens=tokens.output_tokens or 0,
-        cache_read_tokens=tokens.cache_read_input_tokens or 0,
-        cache_write_tokens=tokens.cache_creation_input_tokens or 0,
-    )
 
 
 def _json_text(raw: msgspec.Raw) -> str | None:

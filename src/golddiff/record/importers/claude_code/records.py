@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from golddiff.providers.wire.anthropic import Tokens
 from golddiff.record.importers.jsonl import JsonLines
 
 NOTHING = msgspec.Raw()
@@ -28,15 +29,6 @@ class Block(msgspec.Struct, gc=False, omit_defaults=True):
     tool_use_id: str | None = None
     content: msgspec.Raw = NOTHING
     is_error: bool | None = None
-
-
-class Tokens(msgspec.Struct, gc=False, omit_defaults=True):
-    """`usage` of a message."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
 
 
 class Message(msgspec.Struct, gc=False, omit_defaults=True):
