@@ -9,7 +9,7 @@ does not decide, by hand in `link_judged.json`. Misses are listed with the reaso
 
 Calibration is measured over links and over every pair that the linker gives at least `_STATED`: a pair below the
 threshold that no label knows counts as wrong. The share of a commit's lines that we give to a session is compared with
-what Entire counted when the commit was made (`initial_attribution`).
+what Entire counted when the commit was made (`initial_attribution`); pairs that differ are judged by hand as well.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ _VARIED: dict[str, tuple[float, float]] = {
 HIDDEN = frozenset({"trailer", "notes"})
 """Kinds of evidence that the truth was made from."""
 _JUDGED = Path(__file__).with_name("link_judged.json")
+_COUNTS_JUDGED = Path(__file__).with_name("attribution_judged.json")
 
 
 @dataclass
@@ -105,8 +106,6 @@ class Counted:
     """Share of the commit's significant added lines that the session wrote."""
     total: int
     """`total_committed`."""
-    sessions: int
-    """Sessions that the index joins with this commit."""
 
 
 @dataclass
@@ -208,13 +207,12 @@ def measure(data: Data, ignore: frozenset[str]) -> tuple[list[Pair], dict[str, A
 
 
 def _counted(data: Data, truth: Truth, wrote: dict[str, set[str]]) -> list[Counted]:
-    joined: dict[str, int] = Counter(sha for commits in truth.commits.values() for sha in commits)
     rows = []
     for (session, sha), (agent, total) in sorted(truth.counts.items()):
         added = _added(data.git, sha)
         if added and session in wrote:
             ours = sum(line in wrote[session] for line in added) / len(added)
-            rows.append(Counted(data.name, session, sha, agent / total, ours, total, joined[sha]))
+            rows.append(Counted(data.name, session, sha, agent / total, ours, total))
     return rows
 
 
@@ -419,38 +417,33 @@ def named(pairs: list[Pair]) -> list[str]:
 
 
 def compared(rows: list[Counted]) -> list[str]:
-    """Agreement with Entire's counts, and every pair that disagrees, with the reason by rule."""
+    """Agreement with Entire's counts, and every pair that disagrees, judged by reading transcript and commit."""
     out = ["", "**Agreement with Entire's `initial_attribution`**", ""]
     agree = [row for row in rows if abs(row.ours - row.theirs) <= _AGREES]
     if not rows:
         return [*out, "no pair"]
+    judged = {(row["session"], row["commit"]): row for row in json.loads(_COUNTS_JUDGED.read_text())}
+    none = {"nearer": "–", "reason": "NOT JUDGED"}
+    others = [(row, judged.get((row.session[-12:], row.commit[:8]), none)) for row in rows if row not in agree]
+    nearer = Counter(found["nearer"] for _, found in others)
     out.append(
         f"Share of the commit's lines that are the session's, within {_AGREES:.0%}: {len(agree)}/{len(rows)}: "
-        f"{wilson(len(agree), len(rows))}. The reasons below are given by rule from the counts; "
-        "no one has read these commits."
+        f"{wilson(len(agree), len(rows))}. Each of the other pairs was judged by reading its transcript and its commit "
+        f"(`bench/attribution_judged.json`). Nearer to what happened: "
+        + ", ".join(f"{name} in {count}" for name, count in nearer.most_common())
+        + "."
     )
     out += [
         "",
-        "| data | session | commit | Entire | here | lines | possible reason |",
-        "|---|---|---|---|---|---|---|",
+        "| data | session | commit | Entire | here | lines | nearer | why |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        if row not in agree:
-            out.append(
-                f"| {row.data} | {row.session[-12:]} | `{row.commit[:8]}` | {row.theirs:.0%} | {row.ours:.0%} | "
-                f"{row.total} | {_why_different(row)} |"
-            )
+    out += [
+        f"| {row.data} | {row.session[-12:]} | `{row.commit[:8]}` | {row.theirs:.0%} | {row.ours:.0%} | {row.total} | "
+        f"{found['nearer']} | {found['reason']} |"
+        for row, found in others
+    ]
     return out
-
-
-def _why_different(row: Counted) -> str:
-    if row.sessions > 1:
-        return f"{row.sessions} sessions are joined with this commit; Entire counts all agents' lines together"
-    if row.ours > row.theirs:
-        return "Entire starts from its last checkpoint: lines that an earlier one had saved are no longer the agent's"
-    if row.ours == 0:
-        return "no edit of the transcript holds a line of the commit (shell commands, or another session's work)"
-    return "lines that no edit tool wrote (formatters, commands) are the agent's for Entire"
 
 
 def vary(data: Data) -> list[str]:
