@@ -15,6 +15,7 @@ from rich.text import Text
 
 from golddiff.cli import task_files
 from golddiff.cli.app import console, emit_json, json_option, output
+from golddiff.cli.task_environments import chosen_packages, install_option, packages_option
 from golddiff.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
 
 _repository = click.option(
     "--repo", type=click.Path(path_type=Path), default=Path(), show_default="here", help="The repository."
-)
-_packages = click.option(
-    "--packages",
-    multiple=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of installed packages that the tests need, pytest among them; by default the repository's own "
-    ".venv or venv, else golddiff's.",
 )
 
 
@@ -42,6 +36,7 @@ def command() -> None:
     epilog="""\b
 Examples:
   golddiff tasks build --repo . --output tasks.jsonl
+  golddiff tasks build --repo . --install --output tasks.jsonl
   golddiff tasks build --repo ~/src/click --packages ~/src/click/.venv/lib/python3.11/site-packages --output tasks.jsonl
 
 \b
@@ -49,7 +44,8 @@ Rows have SWE-bench's form. Tests run in the sandbox only, without a network.
 """
 )
 @_repository
-@_packages
+@packages_option
+@install_option
 @click.option(
     "--output", "target", type=click.Path(path_type=Path, dir_okay=False), required=True, help="JSONL file to write."
 )
@@ -58,7 +54,9 @@ Rows have SWE-bench's form. Tests run in the sandbox only, without a network.
     "--max-commits", type=click.IntRange(1), default=500, show_default=True, help="Newest commits that are looked at."
 )
 @json_option
-def build(repo: Path, packages: tuple[Path, ...], target: Path, limit: int, max_commits: int, as_json: bool) -> None:
+def build(
+    repo: Path, packages: tuple[Path, ...], install: bool, target: Path, limit: int, max_commits: int, as_json: bool
+) -> None:
     """Build tasks from commits that change code and tests, keep those that the tests decide, and count the rest.
 
     For each commit the tests run without and with its change: three times with it, and with planted tests that must
@@ -71,15 +69,18 @@ def build(repo: Path, packages: tuple[Path, ...], target: Path, limit: int, max_
 
     if not target.parent.is_dir():  # before anything slow is done
         raise InputError(f"the folder {target.parent} does not exist; make it first, or give another --output.")
-    with GitRepository.open(repo) as git, progress_bar("commits") as bar:
-        built = build(
-            git,
-            describe_repository(git).name,
-            _grader(),
-            packages or _own_packages(git.top),
-            BuildConfig(limit=limit, max_commits=max_commits),
-            progress=lambda looked_at, tasks: bar(looked_at, max_commits, f"{tasks} tasks"),
-        )
+    with GitRepository.open(repo) as git:
+        grader, chosen = _grader(), chosen_packages(git, packages, install)
+        with progress_bar("commits") as bar:
+            built = build(
+                git,
+                describe_repository(git).name,
+                grader,
+                chosen.folders,
+                BuildConfig(limit=limit, max_commits=max_commits),
+                progress=lambda looked_at, tasks: bar(looked_at, max_commits, f"{tasks} tasks"),
+                plugins=chosen.plugins,
+            )
     write_tasks(target, built.tasks)
     if as_json:
         emit_json(
@@ -88,6 +89,7 @@ def build(repo: Path, packages: tuple[Path, ...], target: Path, limit: int, max_
                 "looked_at": built.looked_at,
                 "dropped": dict(built.dropped),
                 "unconfirmed": built.unconfirmed,
+                "packages": chosen.facts,
                 "output": str(target),
             }
         )
@@ -117,7 +119,8 @@ Predictions have SWE-bench's form: instance_id, model_patch, model_name_or_path.
 )
 @click.option("--tasks", "source", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The tasks.")
 @_repository
-@_packages
+@packages_option
+@install_option
 @click.option("--predictions", type=click.Path(path_type=Path, dir_okay=False), help="Changes that models wrote.")
 @click.option("--accepted", is_flag=True, help="Judge the accepted changes: what fails is grading's own mistake.")
 @json_option
@@ -125,6 +128,7 @@ def grade(
     source: Path,
     repo: Path,
     packages: tuple[Path, ...],
+    install: bool,
     predictions: Path | None,
     accepted: bool,
     as_json: bool,
@@ -138,15 +142,18 @@ def grade(
         raise click.UsageError("give either --predictions FILE or --accepted.")
     tasks = read_tasks(source)
     answers = read_predictions(predictions) if predictions else accepted_changes(tasks)
-    with GitRepository.open(repo) as git, progress_bar("answers") as bar:
-        judged = judge(
-            tasks,
-            answers,
-            git,
-            _grader(),
-            packages or _own_packages(git.top),
-            progress=lambda done, total: bar(done, total, ""),
-        )
+    with GitRepository.open(repo) as git:
+        grader, chosen = _grader(), chosen_packages(git, packages, install)
+        with progress_bar("answers") as bar:
+            judged = judge(
+                tasks,
+                answers,
+                git,
+                grader,
+                chosen.folders,
+                progress=lambda done, total: bar(done, total, ""),
+                plugins=chosen.plugins,
+            )
     if as_json:
         emit_json([msgspec.to_builtins(one) for one in judged])
         return
@@ -176,13 +183,6 @@ def _grader() -> Grader:
     from golddiff.scoring.grading import Grader
 
     return Grader(open_sandbox())
-
-
-def _own_packages(top: Path | None) -> tuple[Path, ...]:
-    """Return the packages of the repository's own environment where it has one with pytest in it."""
-    environments = (top / name for name in (".venv", "venv")) if top is not None else ()
-    found = (folder for one in environments for folder in sorted(one.glob("lib/python3.*/site-packages")))
-    return next(((folder.resolve(),) for folder in found if (folder / "pytest").is_dir()), ())
 
 
 @contextmanager

@@ -75,8 +75,11 @@ def build(
     packages: tuple[Path, ...] = (),
     config: BuildConfig | None = None,
     progress: Callable[[int, int], None] = lambda looked_at, tasks: None,
+    plugins: tuple[str, ...] = (),
 ) -> Built:
-    """Build tasks from the default branch of `git`. `name` is the repository's, `packages` hold what its tests import.
+    """Build tasks from the default branch of `git`.
+
+    `name` is the repository's, `packages` hold what its tests import, `plugins` are modules of pytest's that they need.
 
     Raises:
         InputError: the repository has no commit.
@@ -94,7 +97,7 @@ def build(
         if isinstance(files, str):
             built.dropped[files] += 1
             continue
-        task = _task(git, name, grader, packages, commit, files)
+        task = _task(git, name, grader, packages, plugins, commit, files)
         if isinstance(task, RepositoryTask):
             built.tasks.append(task)
         else:
@@ -156,7 +159,13 @@ def _files(
 
 
 def _task(
-    git: GitRepository, name: str, grader: Grader, packages: tuple[Path, ...], commit: CommitFacts, files: _Files
+    git: GitRepository,
+    name: str,
+    grader: Grader,
+    packages: tuple[Path, ...],
+    plugins: tuple[str, ...],
+    commit: CommitFacts,
+    files: _Files,
 ) -> RepositoryTask | str:
     """Return the confirmed task of a commit, or why there is none; "tests: …" where its tests were run."""
     parent = commit.parents[0]
@@ -182,7 +191,7 @@ def _task(
     with tempfile.TemporaryDirectory(prefix="golddiff-") as folder:
         tree = Path(folder) / "tree"
         export_tree(git, parent, tree)
-        suite = suite_of(task, tree, files.tests, packages, files.change)
+        suite = suite_of(task, tree, files.tests, packages, files.change, plugins)
         before, after = grader.outcomes(suite, {}), grader.outcomes(suite, files.change)
         if isinstance(after, Unscored):
             return f"tests: {after.reason}"
@@ -195,7 +204,8 @@ def _task(
         )
         if not task.fail_to_pass:
             return "tests: none of them fails before and passes after"
-        (confirmed,) = grader.confirm([(suite_of(task, tree, files.tests, packages, files.change), files.change)])
+        suite = suite_of(task, tree, files.tests, packages, files.change, plugins)
+        (confirmed,) = grader.confirm([(suite, files.change)])
     if isinstance(confirmed, Unscored):
         return f"tests: {confirmed.reason}"
     return msgspec.structs.replace(task, mutants=confirmed.mutants)

@@ -93,6 +93,7 @@ def judge(
     grader: Grader,
     packages: tuple[Path, ...] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
+    plugins: tuple[str, ...] = (),
 ) -> list[Judged]:
     """Judge all predictions, in order of the tasks.
 
@@ -109,7 +110,7 @@ def judge(
     found: list[Judged] = []
     for task in tasks:
         if task.instance_id in by_task:
-            found += _judge(task, by_task[task.instance_id], git, grader, packages)
+            found += _judge(task, by_task[task.instance_id], git, grader, packages, plugins)
             progress(len(found), len(predictions))
     return found
 
@@ -120,12 +121,13 @@ def _judge(
     git: GitRepository,
     grader: Grader,
     packages: tuple[Path, ...],
+    plugins: tuple[str, ...],
 ) -> list[Judged]:
     change, tests = accepted_files(task, git)
     with tempfile.TemporaryDirectory(prefix="golddiff-") as folder:
         tree = Path(folder) / "tree"
         export_tree(git, task.base_commit, tree)
-        suite = suite_of(task, tree, tests, packages, change)
+        suite = suite_of(task, tree, tests, packages, change, plugins)
         if not task.mutants:
             (confirmed,) = grader.confirm([(suite, change)])
             if isinstance(confirmed, Unscored):

@@ -5,7 +5,7 @@ task is kept as a row of SWE-bench (Jimenez et al. 2024, arXiv 2310.06770), so t
 ours given away. The tree is not kept: it is exported from the repository as plain files whenever it is needed, without
 `.git`, so that no later commit can be reached from it.
 
-Not covered: environments. The packages that tests need are folders that the caller names.
+The packages that tests need are folders that the caller names; `environments` makes them.
 """
 
 from __future__ import annotations
@@ -127,6 +127,7 @@ def suite_of(
     protected: Mapping[str, bytes | None],
     packages: tuple[Path, ...],
     change: Iterable[str],
+    plugins: tuple[str, ...] = (),
 ) -> Suite:
     """Return what the grader needs. `tree` holds the base, `change` names the files of the accepted change."""
     return Suite(
@@ -135,6 +136,7 @@ def suite_of(
         protected=protected,
         allowed=frozenset(path for path in change if admissible.configures_tests(path)),
         packages=packages,
+        plugins=plugins,
         mutants=task.mutants,
     )
 
