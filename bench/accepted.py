@@ -1,12 +1,18 @@
-"""How often does grading reject a change that was accepted? On real tasks, each graded several times. One command:
+"""Are the shared tasks real ones for our own runner, and how often does grading reject a change that was accepted?
 
-    python -m bench.accepted --shared SHARED/data --repositories FOLDER [--packages SITE-PACKAGES] [--write]
+    python -m bench.accepted --shared SHARED/data --repositories FOLDER [--packages SITE-PACKAGES] [--results FILE]
 
 Tasks: HumanEval and MBPP with their reference solutions (`exec-tasks`), and commits of six Python repositories with
-their own tests (`git-history-tasks`), whose trees come from bare clones `FOLDER/<owner>+<name>/repo`. A task is first
-confirmed as any task is: its accepted change passes three runs out of three, the tree before does not. What is flaky is
-quarantined, what cannot be confirmed is listed with the reason. Then every accepted change is graded three times more,
-each time with other canaries; a grade that is not `passed` is a false reject. Tests need the packages that the shared
+their own tests (`git-history-tasks`), whose trees come from bare clones `FOLDER/<owner>+<name>/repo`. Of each task:
+
+1. *before*: the tree with the accepted change's tests and without the change. Every test that the task says the change
+   made pass must not pass.
+2. *after*: confirmed as any task is. The accepted change passes three runs out of three, canaries work. What is flaky
+   is quarantined, what cannot be confirmed is listed with its reason.
+3. *graded* three times more, each time with other canaries. A grade that is not `passed` is a false reject.
+
+With `--results` every task is written down when it is done, and is not done again by a later call: the run may be cut
+into pieces (`--only`, `--most`), and the table is of all that the file holds. Tests need the packages that the shared
 README names; pytest below 8 runs the older ones.
 """
 
@@ -14,12 +20,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from golddiff.git.repository import GitRepository
 from golddiff.sandbox.bubblewrap import open_sandbox
@@ -28,7 +36,34 @@ from golddiff.scoring.grading import Grade, Grader
 from golddiff.scoring.suite import Suite
 
 _BEGIN, _END = "<!-- bench/accepted begin -->", "<!-- bench/accepted end -->"
-Task = tuple[str, Suite, dict[str, str | None]]
+_CHUNK = {True: 60, False: 4}
+"""Tasks at once: small ones share a warm interpreter, repositories' have one each."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task with its accepted change."""
+
+    name: str
+    suite: Suite
+    accepted: dict[str, str | None]
+    fixed: tuple[str, ...]
+    """Ids that must not pass before the change."""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What one task came to."""
+
+    source: str
+    task: str
+    harness: str
+    passes_before: list[str]
+    """Ids that pass without the change, and must not."""
+    reason: str
+    """Why it was not confirmed; empty where it was."""
+    grades: list[str]
+    rejections: list[str]
+    seconds: list[float]
 
 
 def main() -> None:
@@ -40,22 +75,24 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--only", default="", help="names of sources that hold this text")
     parser.add_argument("--most", type=int, default=None, help="tasks of each source")
+    parser.add_argument("--results", type=Path, help="JSONL file that is added to, and not repeated")
     parser.add_argument("--write", action="store_true", help="replace the table in docs/benchmarks.md")
     arguments = parser.parse_args()
     grader = Grader(open_sandbox())
-    rows = ["| source | tasks | confirmed | flaky | not confirmed | grades | false rejects | seconds a grade |"]
-    rows.append("|---|---|---|---|---|---|---|---|")
-    total: Counter[str] = Counter()
-    reasons: list[str] = []
+    done = [msgspec.convert(row, Found) for row in _rows(arguments.results)] if arguments.results else []
+    known = {(found.source, found.task) for found in done}
     with tempfile.TemporaryDirectory() as folder:
-        for source, tasks in _sources(arguments, Path(folder)):
-            if arguments.only in source:
-                counted = _measure(grader, source, tasks[: arguments.most], arguments.times, reasons)
-                total.update(counted)
-                rows.append(_row(source, counted))
-                print(rows[-1], flush=True)
-    rows.append(_row("all", total))
-    text = "\n".join([f"Measured with {grader.describe()}.", "", *rows, "", *reasons])
+        for source, tasks in _sources(arguments, Path(folder), known):
+            size = _CHUNK[source in ("HumanEval", "MBPP")]
+            for start in range(0, len(tasks), size):
+                chunk = tasks[start : start + size]
+                for found in _measure(grader, source, chunk, arguments.times):
+                    done.append(found)
+                    print(found.task, found.reason or "confirmed", found.grades, flush=True)
+                    if arguments.results:
+                        with arguments.results.open("ab") as target:
+                            target.write(msgspec.json.encode(found) + b"\n")
+    text = "\n".join(_report(done))
     print(text)
     if arguments.write:
         page = Path(__file__).parents[1] / "docs/benchmarks.md"
@@ -63,55 +100,85 @@ def main() -> None:
         page.write_text(head + _BEGIN + "\n" + text + "\n" + _END + rest.partition(_END)[2], "utf-8")
 
 
-def _row(source: str, counted: Counter[str]) -> str:
-    rejects = f"{counted['rejects']} ({counted['rejects'] / max(1, counted['grades']):.2%})"
-    seconds = f"{counted['milliseconds'] / 1000 / max(1, counted['grades']):.2f}"
-    names = ("tasks", "confirmed", "flaky", "unusable", "grades")
-    return f"| {source} | {' | '.join(str(counted[name]) for name in names)} | {rejects} | {seconds} |"
+def _report(done: Sequence[Found]) -> list[str]:
+    names = ("tasks", "fail before", "pass after", "flaky", "not confirmed", "grades", "false rejects", "ms a grade")
+    lines = [f"Measured with {', '.join(dict.fromkeys(found.harness for found in done))}.", ""]
+    lines += [f"| source | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for source in (*dict.fromkeys(found.source for found in done), "all"):
+        rows = [found for found in done if source in (found.source, "all")]
+        grades = [grade for found in rows for grade in found.grades]
+        rejects = sum(grade != "passed" for grade in grades)
+        seconds = [second for found in rows for second in found.seconds]
+        cells: tuple[object, ...] = (
+            len(rows),
+            sum(not found.passes_before for found in rows),
+            sum(not found.reason for found in rows),
+            sum(found.reason.startswith("flaky") for found in rows),
+            sum(bool(found.reason) and not found.reason.startswith("flaky") for found in rows),
+            len(grades),
+            f"{rejects} ({rejects / max(1, len(grades)):.2%})",
+            round(1000 * statistics.median(seconds)) if seconds else "",
+        )
+        lines.append(f"| {source} | {' | '.join(map(str, cells))} |")
+    notes = []
+    for found in done:
+        if found.passes_before:
+            notes.append(f"- {found.task}: passes before the change: {', '.join(found.passes_before)[:300]}")
+        if found.reason:
+            notes.append(f"- {found.task}: {found.reason[:300]}")
+        notes += [f"- false reject of {found.task}: {said[:300]}" for said in found.rejections]
+    return [*lines, *([""] if notes else []), *notes]
 
 
-def _measure(grader: Grader, source: str, tasks: list[Task], times: int, reasons: list[str]) -> Counter[str]:
-    counted: Counter[str] = Counter(tasks=len(tasks))
-    started = time.monotonic()
-    confirmed = grader.confirm([(suite, accepted) for _, suite, accepted in tasks])
-    usable = []
-    for (name, _, accepted), found in zip(tasks, confirmed, strict=True):
-        if isinstance(found, Unscored):
-            flaky = found.reason.startswith("flaky")
-            counted["flaky" if flaky else "unusable"] += 1
-            reasons.append(f"- {name}: {' '.join(found.reason.split())[:300]}")
-            print(reasons[-1], flush=True)
-        else:
-            usable.append((name, found, accepted))
-            counted["mutants"] += len(found.mutants)
-    counted["confirmed"] = len(usable)
-    print(f"{source}: confirmed {len(usable)} of {len(tasks)} in {time.monotonic() - started:.0f} s", flush=True)
-    for grade, (name, _, _) in zip(
-        grader.grade([(suite, accepted) for _, suite, accepted in usable for _ in range(times)]),
-        [task for task in usable for _ in range(times)],
-        strict=True,
-    ):
-        counted["grades"] += 1
-        if isinstance(grade, Grade):
-            counted["milliseconds"] += round(1000 * grade.seconds)
-        if not isinstance(grade, Grade) or not grade.passed:
-            counted["rejects"] += 1
-            said = f"{grade.kind}: {grade.detail}" if isinstance(grade, Grade) else grade.reason
-            reasons.append(f"- false reject of {name}: {' '.join(said.split())[:300]}")
-            print(reasons[-1], flush=True)
-    return counted
+def _measure(grader: Grader, source: str, tasks: Sequence[Task], times: int) -> list[Found]:
+    confirmed = grader.confirm([(task.suite, task.accepted) for task in tasks])
+    usable = {task.name: suite for task, suite in zip(tasks, confirmed, strict=True) if isinstance(suite, Suite)}
+    work = [task for task in tasks if task.name in usable for _ in range(times)]
+    grades = grader.grade([(usable[task.name], task.accepted) for task in work])
+    found = []
+    for task, suite in zip(tasks, confirmed, strict=True):
+        ended = [grade for one, grade in zip(work, grades, strict=True) if one is task]
+        before = grader.outcomes(task.suite, {})
+        found.append(
+            Found(
+                source=source,
+                task=task.name,
+                harness=grader.describe(),
+                passes_before=[]
+                if isinstance(before, Unscored)
+                else [test for test in task.fixed if before.get(test) == "passed"],
+                reason="" if isinstance(suite, Suite) else _line(suite.reason),
+                grades=[grade.kind if isinstance(grade, Grade) else "unscored" for grade in ended],
+                rejections=[
+                    _line(f"{grade.kind}: {grade.detail}" if isinstance(grade, Grade) else grade.reason)
+                    for grade in ended
+                    if not isinstance(grade, Grade) or not grade.passed
+                ],
+                seconds=[grade.seconds for grade in ended if isinstance(grade, Grade)],
+            )
+        )
+    return found
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 # --------------------------------------------------------------------------------------------------------------
 # tasks
 
 
-def _sources(arguments: argparse.Namespace, folder: Path) -> Iterator[tuple[str, list[Task]]]:
+def _sources(
+    arguments: argparse.Namespace, folder: Path, known: set[tuple[str, str]]
+) -> Iterator[tuple[str, list[Task]]]:
     packages = tuple(arguments.packages)
     empty = folder / "empty"
     empty.mkdir()
     for source, name in (("HumanEval", "humaneval.jsonl"), ("MBPP", "mbpp_train_val_prompt.jsonl")):
-        yield source, [_small(row, empty, packages) for row in _rows(arguments.shared / "exec-tasks" / name)]
+        if arguments.only not in source:
+            continue
+        rows = list(_rows(arguments.shared / "exec-tasks" / name))[: arguments.most]
+        yield source, [_small(row, empty, packages) for row in rows if (source, str(row["task_id"])) not in known]
     for path in sorted((arguments.shared / "git-history-tasks").glob("*.jsonl")):
         clone, source = arguments.repositories / path.stem / "repo", path.stem.replace("+", "/")
         if arguments.only not in source:
@@ -119,13 +186,14 @@ def _sources(arguments: argparse.Namespace, folder: Path) -> Iterator[tuple[str,
         if clone.exists():
             with GitRepository.open(clone) as git:
                 rows = list(_rows(path))[: arguments.most]
+                rows = [row for row in rows if (source, row["task_id"]) not in known]
                 yield source, [_commit(row, git, folder, packages) for row in rows]
         else:
             print(f"{path.stem}: no clone at {clone}, left out", flush=True)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    for line in path.read_text("utf-8").splitlines():
+    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
         yield json.loads(line)
 
 
@@ -149,7 +217,7 @@ def _small(row: dict[str, Any], tree: Path, packages: tuple[Path, ...]) -> Task:
         protected={"test_task.py": test.encode()},
         packages=packages,
     )
-    return str(row["task_id"]), suite, {"solution.py": solution.replace("\r", "")}
+    return Task(str(row["task_id"]), suite, {"solution.py": solution.replace("\r", "")}, suite.expected)
 
 
 def _commit(row: dict[str, Any], git: GitRepository, folder: Path, packages: tuple[Path, ...]) -> Task:
@@ -179,7 +247,8 @@ def _commit(row: dict[str, Any], git: GitRepository, folder: Path, packages: tup
         allowed=frozenset(changed),
         packages=packages,
     )
-    return row["task_id"], suite, accepted
+    fixed = tuple(sorted({_node_id(name, files) for name in row["fail_to_pass"]}))
+    return Task(row["task_id"], suite, accepted, fixed)
 
 
 def _node_id(name: str, files: list[str]) -> str:
