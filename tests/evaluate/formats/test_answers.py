@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from golddiff.errors import InputError
 from golddiff.evaluate.formats.answers import code_of, read_answers, write_judged
@@ -71,6 +74,25 @@ def test_an_archive_is_read_like_the_json_of_it(tmp_path: Path) -> None:
             archive.writestr(f"samples/{number}_epoch_1.json", json.dumps(sample))
     (tmp_path / "log.json").write_text(json.dumps(whole))
     assert read_log(path) == read_log(tmp_path / "log.json")
+
+
+def test_an_archive_that_inspect_compressed_with_zstd_is_read(tmp_path: Path) -> None:
+    whole, data, places = log(), b"", []
+    header = json.dumps({key: value for key, value in whole.items() if key != "samples"})
+    samples = [(f"samples/{n}.json", json.dumps(one)) for n, one in enumerate(whole["samples"])]  # type: ignore[arg-type, var-annotated]
+    for name, text in [("header.json", header), *samples]:
+        packed = zstandard.compress(text.encode())
+        fields = (20, 0, 93, 0, 33, zlib.crc32(text.encode()), len(packed), len(text.encode()), len(name), 0)
+        places.append(struct.pack("<4s6H3I5H2I", b"PK\1\2", 20, *fields[:9], 0, 0, 0, 0, 0, len(data)) + name.encode())
+        data += struct.pack("<4s5H3I2H", b"PK\3\4", *fields) + name.encode() + packed
+    listed = b"".join(places)
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, len(places), len(places), len(listed), len(data), 0)
+    (tmp_path / "log.eval").write_bytes(data + listed + end)
+    (tmp_path / "log.json").write_text(json.dumps(whole))
+    assert read_log(tmp_path / "log.eval") == read_log(tmp_path / "log.json")
+    (tmp_path / "log.eval").write_bytes(data.replace(zstandard.compress(b"")[:4], b"none") + listed + end)
+    with pytest.raises(InputError, match="no log of Inspect"):
+        read_log(tmp_path / "log.eval")
 
 
 def test_long_texts_beside_a_sample_and_texts_in_parts_are_put_back(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ JSON form (version 2), which `inspect view` shows and `inspect_ai.log.read_eval_
 `.eval` archive of it. An answer of ours that is unscored becomes a sample with an error and without a score: in
 Inspect's results it counts as neither right nor wrong.
 
-Not covered: events, tools, several scorers (the first score of a sample is taken), archives compressed with zstd.
+Not covered: events, tools, several scorers (the first score of a sample is taken).
 
 Source: inspect_ai 0.3 (MIT), `inspect_ai.log.EvalLog`.
 """
@@ -13,13 +13,16 @@ Source: inspect_ai 0.3 (MIT), `inspect_ai.log.EvalLog`.
 from __future__ import annotations
 
 import json
+import os
+import struct
 import zipfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
+import zstandard
 
 from golddiff import __version__
 from golddiff.errors import InputError
@@ -27,6 +30,9 @@ from golddiff.types import Message, derive_id
 
 __all__ = ["LoggedSample", "eval_log", "read_log"]
 
+_BROKEN = (zipfile.BadZipFile, zstandard.ZstdError, struct.error, NotImplementedError)
+_ZSTD = 93
+"""Method of a zip archive's member."""
 _VALUES = {"C": True, "I": False, "correct": True, "incorrect": False, "yes": True, "no": False}
 
 
@@ -147,7 +153,7 @@ def read_log(path: Path) -> list[LoggedSample]:
     try:
         documents = _archive(path) if zipfile.is_zipfile(path) else _document(path)
         samples = [_logged(one) for one in documents]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, *_BROKEN) as error:
         raise InputError(
             f"{path} is no log of Inspect that can be read here ({type(error).__name__}: {error}). "
             "Inspect makes JSON of it: inspect log convert --to json --output-dir FOLDER FILE"
@@ -162,10 +168,22 @@ def _document(path: Path) -> list[dict[str, Any]]:
 
 
 def _archive(path: Path) -> list[dict[str, Any]]:
-    with zipfile.ZipFile(path) as archive:
-        model = json.loads(archive.read("header.json"))["eval"]["model"]
-        names = [name for name in archive.namelist() if name.startswith("samples/") and name.endswith(".json")]
-        return [json.loads(archive.read(name)) | {"_model": model} for name in names]
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        members = {one.filename: one for one in archive.infolist()}
+        model = json.loads(_member(archive, file, members["header.json"]))["eval"]["model"]
+        chosen = [one for name, one in members.items() if name.startswith("samples/") and name.endswith(".json")]
+        return [json.loads(_member(archive, file, one)) | {"_model": model} for one in chosen]
+
+
+def _member(archive: zipfile.ZipFile, file: IO[bytes], member: zipfile.ZipInfo) -> bytes:
+    """Return one member's bytes; Inspect compresses with zstd, which Python's own library cannot read before 3.14."""
+    if member.compress_type != _ZSTD:
+        return archive.read(member)
+    file.seek(member.header_offset)
+    *_, name_length, extra_length = struct.unpack("<4s5H3I2H", file.read(30))
+    file.seek(name_length + extra_length, os.SEEK_CUR)
+    data = file.read(member.compress_size)
+    return zstandard.ZstdDecompressor().stream_reader(data).read(member.file_size)
 
 
 def _logged(sample: dict[str, Any]) -> LoggedSample:
