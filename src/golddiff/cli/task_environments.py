@@ -45,11 +45,11 @@ def chosen_packages(git: GitRepository, named: tuple[Path, ...], allow_install: 
     Raises InputError where an environment is asked for that does not build.
     """
     from golddiff.config import cache_folder
-    from golddiff.evaluate.environments import Environment, cached, detect, install
+    from golddiff.evaluate.environments import Environment, cached, install, of_repository
 
     if named:
         return Packages(named, (), {"source": "--packages"})
-    recipe = detect(_reader(git))
+    recipe = of_repository(git)
     cache = cache_folder(os.environ) / "environments"
     environment = cached(recipe, cache)
     own = _own_packages(git.top)
@@ -68,17 +68,6 @@ def chosen_packages(git: GitRepository, named: tuple[Path, ...], allow_install: 
         said = f"packages: golddiff's own. {recipe.source} declares {len(recipe.requirements)}: --install installs them"
         console.print(said, style="dim", markup=False)
     return Packages((), (), {"source": "golddiff's own"})
-
-
-def _reader(git: GitRepository) -> Any:
-    branch = git.default_branch()
-    tree = git.tree(branch[1]) if branch else {}
-
-    def read(path: str) -> str | None:
-        data = git.blob(tree[path]) if path in tree else None
-        return None if data is None else data.decode("utf-8", "replace")
-
-    return read
 
 
 def _own_packages(top: Path | None) -> tuple[Path, ...]:

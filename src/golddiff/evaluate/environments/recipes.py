@@ -28,7 +28,9 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Recipe", "detect", "normal_name"]
+from golddiff.git import GitRepository
+
+__all__ = ["Recipe", "detect", "normal_name", "of_repository"]
 
 LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
 _TESTING = re.compile(r"(?:unit)?tests?|testing|test[-_].*|.*[-_]tests?|pytest")
@@ -116,6 +118,18 @@ def detect(read: Callable[[str], str | None]) -> Recipe:
         version=found.version,
         entry_points=found.entry_points,
     )
+
+
+def of_repository(git: GitRepository) -> Recipe:
+    """Return the recipe of the tip of the default branch."""
+    branch = git.default_branch()
+    tree = git.tree(branch[1]) if branch else {}
+
+    def read(path: str) -> str | None:
+        data = git.blob(tree[path]) if path in tree else None
+        return None if data is None else data.decode("utf-8", "replace")
+
+    return detect(read)
 
 
 class _Found:
