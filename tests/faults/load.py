@@ -71,6 +71,8 @@ class Tally:
     """Answered in full, too late to say that."""
     broken: list[str] = field(default_factory=list)
     """Not answered in full, or not with 200."""
+    to_first_byte: list[float] = field(default_factory=list)
+    """Seconds from each request to the first byte of its answer."""
     first: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by the next whole answer."""
 
@@ -105,6 +107,8 @@ class Client(asyncio.Protocol):
         )
 
     def data_received(self, data: bytes) -> None:
+        if not self._answer:
+            self._tally.to_first_byte.append(time.monotonic() - self._began)
         self._answer += data
         if not self._answer.endswith(b"0\r\n\r\n"):
             return
@@ -173,14 +177,21 @@ class Running:
     """`golddiff gateway` in a process group of its own, in `folder` (its workspace is `folder/work`)."""
 
     def __init__(
-        self, folder: Path, port: int, *, more: str = "", admin: bool = False, before: Iterable[str] = ()
+        self,
+        folder: Path,
+        port: int,
+        *,
+        more: str = "",
+        admin: bool = False,
+        before: Iterable[str] = (),
+        deadline_ms: float = DEADLINE_SEC * 1000,
     ) -> None:
         settings = f"""{more}
 [gateway]
 port = 0
 workers = 2
 auth = "none"
-deadline_ms = {DEADLINE_SEC * 1000}
+deadline_ms = {deadline_ms}
 admin_port = {free_port() if admin else 0}
 [[gateway.upstreams]]
 name = "main"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROUND_SEC = 1.0
 _TURN_SEC = 5.0
 """Longest that the store is kept while calls keep coming, before others get their turn."""
-_LONGEST_PAUSE_SEC = 15.0
+_LONGEST_PAUSE_SEC = 5.0
 _UNKNOWN = -1
 
 
