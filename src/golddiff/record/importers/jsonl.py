@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from hashlib import blake2b
 from io import FileIO
 from itertools import chain
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -51,7 +52,7 @@ class JsonLines(Generic[RecordT]):
         records have UUIDs, of what is read of them)."""
         self.damaged: list[Damage] = []
         self.skipped: Counter[str] = Counter()
-        self._decoder = msgspec.json.Decoder(record_type)
+        self._decoder = cast("msgspec.json.Decoder[RecordT]", _decoder(record_type))
         self._uuid_of = uuid_of
         self._counted = (0, 1)
         """A place in the file, and the number of the line that begins there."""
@@ -148,6 +149,12 @@ class JsonLines(Generic[RecordT]):
                 place += len(piece)
         self._counted = (place, number)
         self.damaged.append(Damage(self.path, number, reason))
+
+
+@lru_cache(64)
+def _decoder(record_type: Any) -> msgspec.json.Decoder[Any]:
+    """Made once: many files are read, as few types."""
+    return msgspec.json.Decoder(record_type)
 
 
 def decode(decoder: msgspec.json.Decoder[RecordT], text: bytes | msgspec.Raw) -> RecordT:
