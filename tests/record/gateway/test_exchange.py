@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ import pytest
 
 from golddiff.record.capture import ACKED, Drop, RawCall, Verdict
 from golddiff.record.gateway.config import UpstreamSettings
+from golddiff.record.gateway.gate import Served
 from record.gateway.fakes import (
     STREAM_HEAD,
     Asked,
@@ -39,6 +41,30 @@ class SlowRecorder:
     def close(self, timeout: float) -> None:
         for _, done in self.waiting:
             done(Verdict(Drop.CLOSED))
+
+
+def test_who_has_the_whole_answer_finds_it_counted() -> None:
+    async def work() -> int:
+        async with ScriptedServer(sends(json_answer(ANSWER))) as upstream, gateway(upstream) as gate:
+            count = gate.watcher.served
+
+            def slowly(served: Served) -> None:
+                time.sleep(0.03)
+                count(served)
+
+            gate.watcher.served = slowly  # type: ignore[method-assign]
+
+            def ask() -> int:
+                with socket.create_connection((gate.host, gate.port), 10) as client:
+                    client.sendall(request(close=False))
+                    answer = b""
+                    while not answer.endswith(ANSWER):
+                        answer += client.recv(65536)
+                    return len(gate.watcher.answers)
+
+            return await asyncio.to_thread(ask)
+
+    assert run(work()) == 1
 
 
 def test_an_answer_passes_unchanged_and_is_recorded() -> None:

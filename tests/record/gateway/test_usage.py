@@ -6,9 +6,11 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from golddiff.record.capture import RawCall
-from golddiff.record.gateway.usage import estimated_answer, usage_of
+from golddiff.record.gateway.usage import _TEXT, estimated_answer, usage_of
 from golddiff.types import Usage
 
 
@@ -82,6 +84,30 @@ def test_an_answer_without_usage_is_estimated_by_its_text() -> None:
     chunks = [{"choices": [{"delta": {"content": "abcd" * 10}}]} for _ in range(50)]
     assert estimated_answer(call(events(*chunks), streamed=True)) == 500
     assert estimated_answer(call(b"")) == 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", "c"]), st.sampled_from(["content", "text", "partial_json", "id"]),
+            st.text(alphabet='ab"\\\\{},:\n é', max_size=6), st.integers(1, 5),
+        ),
+        max_size=12,
+    ),
+    st.booleans(),
+)  # fmt: skip
+def test_events_that_are_alike_are_measured_like_all_others(
+    said: list[tuple[str, str, str, int]], counted: bool
+) -> None:
+    chunks = [
+        {"n": number if counted else 0, "id": name, "delta": {field: text}}
+        for name, field, text, times in said
+        for number in range(times)
+    ]
+    body = events(*chunks)
+    one_by_one = sum(map(len, _TEXT.findall(body)))
+    assert estimated_answer(call(body, streamed=True)) == -(-one_by_one // 4)
 
 
 def test_a_long_answer_is_estimated_by_its_beginning() -> None:

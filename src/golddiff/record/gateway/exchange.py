@@ -261,9 +261,9 @@ class Exchange:
         if self.over:
             return
         self.over = True
+        self.account.served("complete")  # first: who has the whole answer finds it counted, in every worker's metrics
         if self._final:
             self.client.transport.write(self._final)
-        self.account.served("complete")
         self.client.exchange_over(self._framing != "close" and self._keeps_alive())
 
     def upstream_failed(self, connection: UpstreamConnection, kind: str) -> None:
