@@ -7,7 +7,7 @@ counted as used: nothing is forgotten, and the day ends it.
 
 Settling is put together: corrections wait in the worker until the same key reserves again or `flush` is called (the
 HTTP path does ten times a second), so a request costs one visit to the shared table; far from every limit, one visit
-reserves for sixteen requests, and what is not needed goes back with the next `flush`. Keys without limits visit the
+reserves for up to 64 requests, and what is not needed goes back with the next `flush`. Keys without limits visit the
 table only then. Counters are in `spending`, their file in `table`, the time they run on in `clock`.
 
 Not covered: limits over several machines; usage that a provider bills but does not report (then what was reserved, or
@@ -44,8 +44,8 @@ MOST = 1_000_000
 """Tokens that a prompt, or an answer, is estimated at, at most: no model reads or writes more, and an image is far
 smaller than its bytes."""
 _BYTES_PER_TOKEN = 4
-_LEASED = 15
-"""Requests like the last one that are reserved with it, while that is next to nothing of every limit."""
+_LEASED = (63, 15)
+"""Requests like the last one that are reserved with it, the first number that is next to nothing of every limit."""
 _AMPLE = 8
 """How many times what is used and reserved must fit into every limit for that."""
 _LOOK_EVERY = SECOND
@@ -215,7 +215,7 @@ class Limits:
                 _apply(values, self._pending.pop(slot, (admission, ()))[1])
             refusal = _passed(values, made)
             if refusal is None:
-                more = _LEASED if shared and _is_ample(values, made) else 0
+                more = next((count for count in _LEASED if _is_ample(values, made, count)), 0) if shared else 0
                 spending.add(values, now, 1 + more, (1 + more) * made.tokens, (1 + more) * money)
                 if more:
                     self._leases[slot] = _Lease(os.getpid(), admission, now, more, more * made.tokens, more * money)
@@ -394,10 +394,10 @@ def _passed(values: list[int], made: Reservation) -> Reason | None:
     return None
 
 
-def _is_ample(values: list[int], made: Reservation) -> bool:
-    """Whether so many requests like this one are a small part of every limit, so that reserving them hinders nobody."""
+def _is_ample(values: list[int], made: Reservation, more: int) -> bool:
+    """Whether so many more requests like this one are so little of every limit that reserving them hinders nobody."""
     limits, times = made.admission.limits, _AMPLE
-    requests, tokens, money = 1 + _LEASED, (1 + _LEASED) * made.tokens, (1 + _LEASED) * made.money
+    requests, tokens, money = 1 + more, (1 + more) * made.tokens, (1 + more) * made.money
     allowed = limits.requests_per_minute
     if allowed is not None and times * (spending.minute_requests(values) + requests) > allowed:
         return False
