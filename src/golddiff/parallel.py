@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -191,6 +192,10 @@ def _flow(pool: _Pool, chunks: Iterable[tuple[str, Any]], progress: Progress | N
 # --------------------------------------------------------------------------------------------- this machine's processes
 
 
+def _end_with_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a terminal tells every process; this one has nothing to say of it
+
+
 class _Processes:
     """A pool that outlives the death of its processes. They are spawned: a copy of a process with threads may hang."""
 
@@ -202,7 +207,8 @@ class _Processes:
 
     @staticmethod
     def _start(jobs: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_ctrl_c)
 
     def submit(self, item: Any) -> Future[_Ended]:
         try:
