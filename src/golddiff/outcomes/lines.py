@@ -44,7 +44,7 @@ def bare(line_key: str) -> str:
 
 def tells(line_keys: Iterable[str]) -> bool:
     """Whether lines found in another place, or broken otherwise, are enough to say that they are the same ones."""
-    return sum(character.isalnum() for line_key in line_keys for character in line_key) >= _TELLING_CHARS
+    return sum(map(str.isalnum, "".join(line_keys))) >= _TELLING_CHARS
 
 
 def significant(line_key: str) -> bool:

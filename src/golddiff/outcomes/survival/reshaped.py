@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from golddiff import patch
 from golddiff.outcomes.lines import bare, fingerprint, key, significant, tells
-from golddiff.outcomes.survival.forward import Piece
+from golddiff.outcomes.survival.forward import Piece, write_new
 from golddiff.outcomes.survival.ledger import Ledger, Numbers
 from golddiff.outcomes.survival.text import lengths
 
@@ -58,6 +58,8 @@ class _Hunk:
 
 def carry_reshaped(ledger: Ledger, commit: int, pieces: Sequence[Piece]) -> list[Numbers]:
     """Numbers for the added lines of a commit: those of removed lines that go on, new ones for the rest."""
+    if not any(piece.removed for piece in pieces):
+        return write_new(ledger, commit, pieces)
     hunks = [_hunk(piece) for piece in pieces]
     for hunk in hunks:
         if hunk.old and hunk.new:
@@ -70,15 +72,21 @@ def carry_reshaped(ledger: Ledger, commit: int, pieces: Sequence[Piece]) -> list
 
 
 def _hunk(piece: Piece) -> _Hunk:
-    old, new = ([key(line.decode("utf-8", "replace")) for line in lines] for lines in piece.splice[4:6])
-    return _Hunk(piece, old, new)
+    return _Hunk(piece, _keys(piece.splice.removed), _keys(piece.splice.added))
+
+
+def _keys(lines: Sequence[bytes]) -> list[str]:
+    """Keys of lines that all end with a line feed, decoded in one piece."""
+    return list(map(key, b"".join(lines).decode("utf-8", "replace").split("\n")[:-1]))
 
 
 def _in_place(hunk: _Hunk) -> None:
     """Steps 1 and 2."""
     old, new = list(map(fingerprint, hunk.old)), list(map(fingerprint, hunk.new))
     old_at = new_at = 0
-    for old_from, old_to, new_from, new_to in [*patch.blocks(old, new), (len(old), len(old), len(new), len(new))]:
+    nothing_alike = set(old).isdisjoint(new)
+    blocks = [(0, len(old), 0, len(new))] if nothing_alike else patch.blocks(old, new)
+    for old_from, old_to, new_from, new_to in [*blocks, (len(old), len(old), len(new), len(new))]:
         for step in range(old_from - old_at):
             hunk.match(new_at + step, old_at + step)
         old_at, new_at = old_to, new_to
@@ -88,34 +96,34 @@ def _in_place(hunk: _Hunk) -> None:
 
 def _broken(hunk: _Hunk, olds: range, news: range) -> None:
     """Runs of old and new lines that say the same in one piece."""
-    start = news.start
-    for old in olds:
-        if old in hunk.used or not hunk.old[old]:
+    lefts, rights = [bare(hunk.old[old]) for old in olds], [bare(hunk.new[new]) for new in news]
+    start = 0
+    for old, left in enumerate(lefts):
+        if olds[old] in hunk.used or not hunk.old[olds[old]]:
             continue
-        for new in range(start, news.stop):
-            if not hunk.new[new]:
-                continue
-            found = _same_run(hunk, old, olds.stop, new, news.stop)
-            if found is not None:
-                _overlay(hunk, range(old, found[0]), range(new, found[1]))
-                start = found[1]
-                break
+        for new in range(start, len(rights)):
+            right = rights[new]
+            if (right.startswith(left) or left.startswith(right)) and hunk.new[news[new]]:
+                found = _same_run(lefts, old, rights, new)
+                if found is not None:
+                    _overlay(hunk, olds[old : found[0]], news[new : found[1]])
+                    start = found[1]
+                    break
 
 
-def _same_run(hunk: _Hunk, old: int, old_stop: int, new: int, new_stop: int) -> tuple[int, int] | None:
-    """Ends of the shortest runs from `old` and `new` with one text, or None."""
-    one, other = hunk.old[old], hunk.new[new]
+def _same_run(lefts: Sequence[str], old: int, rights: Sequence[str], new: int) -> tuple[int, int] | None:
+    """Ends of the shortest runs from `old` and `new` with one text, or None; what is given is bare."""
+    left, right = lefts[old], rights[new]
     whole = (old + 1, new + 1)
     old, new = whole
     while True:
-        left, right = bare(one), bare(other)
         if left == right:  # a whole line in another place of the hunk is a moved one
             return (old, new) if (tells([left]) if (old, new) == whole else significant(left)) else None
-        if len(left) < len(right) and old < old_stop and right.startswith(left):
-            one += hunk.old[old]
+        if len(left) < len(right) and old < len(lefts) and right.startswith(left):
+            left += lefts[old]
             old += 1
-        elif len(right) <= len(left) and new < new_stop and left.startswith(right):
-            other += hunk.new[new]
+        elif len(right) <= len(left) and new < len(rights) and left.startswith(right):
+            right += rights[new]
             new += 1
         else:
             return None
