@@ -12,11 +12,13 @@ import pytest
 from rich.console import Console
 
 from golddiff.errors import InputError, UsageError
-from golddiff.evaluate import Arm, Role, Summary, evaluate, plots, report, summarise, terminal
+from golddiff.evaluate import Arm, EvaluationConfig, Role, Summary, evaluate, plots, report, summarise, terminal
+from golddiff.evaluate.budget import Price
 from golddiff.evaluate.examples import differing, failing
 from golddiff.evaluate.summary import require_same_harness
 from golddiff.providers import ScriptedUpstream
 from golddiff.sandbox.fake import FakeSandbox
+from golddiff.statistics.intervals import Interval
 from golddiff.store import Store
 from golddiff.types import EvaluationRun, Example, Score
 
@@ -125,3 +127,40 @@ def test_runs_of_different_harnesses_are_not_compared(made: Made) -> None:
 def test_a_folder_that_does_not_exist_is_a_clear_error(made: Made, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot write"):
         report.write(tmp_path / "none" / "report.html", *made)
+
+
+def test_what_there_is_to_know_of_seeds_cost_and_confidence_is_on_the_page(store: Store, sandbox: FakeSandbox) -> None:
+    students = [
+        arm(f"student seed {seed}", Role.STUDENT, share, training="student", examples=10 * 4**seed)
+        for seed, share in enumerate((4, 5, 6))
+    ]
+    arms = [arm("base", Role.BASE, 1), *students, arm("teacher", Role.TEACHER, 9, in_flight=2, price=Price(1.0, 2.0))]
+    config = EvaluationConfig(confidence=True)
+    run = evaluate(store, TASKS, arms, dataset_id="ds_1", sandbox=sandbox, config=config)
+    scores = list(store.find(Score, run_id=run.id))
+    summary = summarise(run, TASKS, scores, resamples=300)
+    summary = msgspec.structs.replace(summary, off_workflow=summary)
+    page = report.render(run, summary, TASKS, scores)
+    for expected in (
+        "Trainings that differ in their seed",
+        "Where an arm falls short",
+        "What an accepted patch takes",
+        "not given: 3 sizes of training set",
+        "Does it know when it is right?",
+        "Off the workflow",
+        "Where student seed 0 and teacher differ",
+        '<span class="come">+     return new(',
+        "2 requests in flight",
+    ):
+        assert expected in page, expected
+    said = StringIO()
+    terminal.show(summary, Console(file=said, width=200))
+    assert "student, 3 trainings (" in said.getvalue()
+    assert "One accepted patch of student seed 0: " in said.getvalue()
+    assert "right from wrong" in said.getvalue()
+
+
+def test_a_cost_without_bound_and_none_at_all_are_said_in_words() -> None:
+    lucky = Interval(estimate=2.0, low=1.0, high=float("inf"), level=0.95, clusters=9, method="")
+    assert terminal.amount(lucky, "usd") == "$2 [1, no bound]"
+    assert terminal.amount(None, "usd") == "none accepted"
