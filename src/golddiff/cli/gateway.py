@@ -123,6 +123,8 @@ def _say(text: str) -> None:
 
 
 def _say_what(settings: GatewaySettings, folder: Path) -> None:
+    from golddiff.record.gateway.keyfile import KeyFile
+
     where = f"[{settings.host}]" if ":" in settings.host else settings.host
     port = str(settings.port) if settings.port else "a free port"
     _say(f"address: {where}:{port}")
@@ -134,11 +136,13 @@ def _say_what(settings: GatewaySettings, folder: Path) -> None:
     if settings.auth == "none":
         _say("auth = none: every program on this machine may use it")
     else:
-        _say("auth = keys: callers need a key, made with `golddiff keys create NAME`")
+        valid = sum(key.revoked_at is None for key in KeyFile(folder / FOLDER).read().keys)
+        there = f"{valid} made" if valid else "none was made yet"
+        _say(f"auth = keys: callers need a key ({there}; golddiff keys create NAME)")
     if not settings.record:
         _say("record = false: nothing is kept")
     else:
-        _say(f"calls are kept in {folder}")
+        _say(f"calls are kept in {folder}: golddiff show")
 
 
 def _admin_listener(settings: GatewaySettings) -> socket.socket | None:

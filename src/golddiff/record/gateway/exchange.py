@@ -85,8 +85,8 @@ class Exchange:
             return self._refuse(
                 404,
                 "model",
-                f"no upstream of this gateway answers that model on {route.rest}; its operator names upstreams and "
-                "models in [[gateway.upstreams]] of golddiff.toml.",
+                f"no upstream of this gateway answers that model on {route.rest}: that takes one with "
+                f'api = "{api}" whose models fit. Its operator names them in [[gateway.upstreams]] of golddiff.toml.',
             )
         if request.head.method == b"POST":
             behind = self._candidates[0].model
