@@ -1,7 +1,7 @@
 """Time the report on simulated sessions, and make the example picture of the README.
 
     python bench/report_example.py --sessions 60 --html /tmp/report.html
-    chromium --headless --hide-scrollbars --virtual-time-budget=4000 --window-size=1200,1330 \\
+    chromium --headless --hide-scrollbars --virtual-time-budget=4000 --window-size=1200,1470 \\
         --screenshot=docs/images/report.png file:///tmp/report.html
 
 The sessions are drawn from a fixed seed and stand for nobody's work: the page says that they are simulated.
@@ -12,13 +12,17 @@ from __future__ import annotations
 import argparse
 import random
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from math import log
 from pathlib import Path
 
 from golddiff.types import Usage
 from golddiff.web import page
 from golddiff.web.facts import Cell, Lines, SessionFacts
+from golddiff.web.lives import AGENT, PERSON, Life, Watched
 from golddiff.web.summary import summarise
+from golddiff.web.tasks import task_kind
 
 PROMPTS = (
     "Add retry with backoff to the fetcher",
@@ -34,6 +38,10 @@ PROMPTS = (
 )
 KEPT = {"accepted": 0.97, "revised": 0.68, "rejected": 0.0, "abandoned": 0.0, "unknown": 0.0}
 MODELS = (("large-1", "claude-code", 0.0), ("medium-2", "claude-code", -0.08), ("codex-3", "codex", -0.15))
+HALF_GONE_DAYS = {"large-1": 160.0, "medium-2": 70.0, "codex-3": 35.0}
+"""Simulated days until half of a model's accepted lines are gone; the first days are the most dangerous."""
+_WATCHED_DAYS = 30
+"""The log goes on for so long after the last session."""
 
 
 def session(random_: random.Random, number: int, began: datetime) -> SessionFacts:
@@ -53,11 +61,13 @@ def session(random_: random.Random, number: int, began: datetime) -> SessionFact
         lines = Lines(written=part) if state == "unknown" else known
         cells.append(Cell(model=model, tool=tool, language=name, lines=lines))
     prompts = random_.choices([1, 2, 3, 5, 8, 12], [8, 6, 4, 3, 2, 1])[0]
+    title = random_.choice(PROMPTS)
     last = {"accepted": "kept", "revised": "revised", "unknown": "unknown"}.get(state, "rejected")
     return SessionFacts(
         id=f"ses_{random_.getrandbits(120):030x}"[:30],
+        task=task_kind(title),
         cluster=str(number),
-        title=random_.choice(PROMPTS),
+        title=title,
         agent=agent,
         models=(model,),
         started_at=began,
@@ -75,6 +85,28 @@ def session(random_: random.Random, number: int, began: datetime) -> SessionFact
     )
 
 
+def lives(random_: random.Random, facts: Sequence[SessionFacts], until: datetime) -> Watched:
+    """How long the accepted lines lived: Weibull times of shape 0.7 in groups of a few lines, seen until `until`."""
+    found = []
+    for fact in facts:
+        for cell in fact.cells:
+            left = cell.lines.kept + cell.lines.revised
+            while left:
+                lines = min(left, random_.randint(1, 12))
+                left -= lines
+                days = random_.weibullvariate(HALF_GONE_DAYS[cell.model] / log(2) ** (1 / 0.7), 0.7)
+                watched = (until - (fact.started_at or until)).total_seconds() / 86_400
+                cause = 0 if days >= watched else random_.choices([PERSON, AGENT], [7, 3])[0]
+                found.append(
+                    Life(
+                        session_id=fact.id, cluster=fact.cluster, lines=lines, characters=34 * lines,
+                        days=min(days, watched), commits=int(4 * min(days, watched)), cause=cause, model=cell.model,
+                        agent=fact.agent, tool=cell.tool, language=cell.language, folder=cell.folder, task=fact.task,
+                    )
+                )  # fmt: skip
+    return Watched(lives=tuple(found), observed_until=until, followed={fact.id: 0 for fact in facts if fact.lines.kept})
+
+
 def main() -> None:
     """Draw sessions, build the report, write the page, print how long each took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -88,8 +120,10 @@ def main() -> None:
     for number in range(given.sessions):
         began += timedelta(hours=random_.choice([5, 20, 26, 50]))
         facts.append(session(random_, number, began))
+    until = began + timedelta(days=_WATCHED_DAYS)
+    watched = lives(random_, facts, until)
     start = time.perf_counter()
-    report = summarise("example/shop (simulated sessions)", facts, now=began)
+    report = summarise("example/shop (simulated sessions)", facts, now=until, watched=watched)
     middle = time.perf_counter()
     page.write(report, given.html)
     end = time.perf_counter()
