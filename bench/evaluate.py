@@ -307,13 +307,12 @@ def _quixbugs(arguments: argparse.Namespace) -> list[str]:
     found = read_tasks(arguments.quixbugs)
     grader = Grader(open_sandbox(workers=WORKERS))
     lines = ["| programs | passed | failed | unscored |", "|---|---|---|---|"]
-    for name, wrong in (("correct versions", False), ("wrong ones", True)):
-        judged = judge(found.tasks, accepted_samples(found.tasks, wrong=wrong), grader)
-        passed, failed = (sum(one.passed is end for one in judged) for end in (True, False))
-        lines.append(f"| {name} | {passed} | {failed} | {len(judged) - passed - failed} |")
-        odd = [one for one in judged if one.passed is not (not wrong)]
+    judged = judge(found.tasks, [*accepted_samples(found.tasks), *accepted_samples(found.tasks, wrong=True)], grader)
+    for name, model, right in (("correct versions", "accepted", True), ("wrong ones", "wrong", False)):
+        ends = [one.passed for one in judged if one.model == model]
+        lines.append(f"| {name} | {ends.count(True)} | {ends.count(False)} | {ends.count(None)} |")
+        odd = [one for one in judged if one.model == model and one.passed is not right]
         lines += [f"| {one.task_id} | {one.result} | {' '.join(one.detail.split())[:120]} | |" for one in odd]
-        print(lines[-1], flush=True)
     return [f"{len(found.tasks)} programs with tests; left out: {dict(found.dropped) or 'none'}.", "", *lines]
 
 

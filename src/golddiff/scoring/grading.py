@@ -140,10 +140,15 @@ class Grader:
 
         For building tasks: nothing is planted and nothing is judged.
         """
-        (run,) = self._run([(suite, candidate, None)])
-        if isinstance(run, Unscored):
-            return run
-        return Unscored(f"{run.kind}: {run.said}") if run.kind else run.outcomes
+        (found,) = self.all_outcomes([(suite, candidate)])
+        return found
+
+    def all_outcomes(self, work: Sequence[tuple[Suite, Candidate]]) -> list[dict[str, str] | Unscored]:
+        """Return what `outcomes` does for every pair, in order; suites of one tree share a warm sandbox."""
+        return [
+            run if isinstance(run, Unscored) else Unscored(f"{run.kind}: {run.said}") if run.kind else run.outcomes
+            for run in self._run([(suite, candidate, None) for suite, candidate in work])
+        ]
 
     def confirm(self, work: Sequence[tuple[Suite, Candidate]], *, times: int = 3) -> list[Suite | Unscored]:
         """Return each suite with the mutants that work on its accepted change, or why it cannot decide anything.

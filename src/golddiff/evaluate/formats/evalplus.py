@@ -98,7 +98,7 @@ def _task(row: _Row, result: Result) -> ProgramTask | str:
     if row.entry_point in _OWN_ORACLE:
         return "EvalPlus compares it in a way of its own"
     if result.ending is not Ending.OK or result.exit_code != 0:
-        return f"the reference solution did not end ({result.ending})"
+        return f"the reference solution fails on its inputs ({result.ending if result.exit_code is None else 'raised'})"
     try:
         wanted = [ast.literal_eval(text) for text in json.loads(result.stdout)]
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
