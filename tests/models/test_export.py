@@ -1,11 +1,14 @@
 """A model that cannot be converted is a message, whatever the libraries below raise."""
 
 import builtins
+import os
+import time
 
 import pytest
 
 from golddiff.errors import ModelError
 from golddiff.models.export import engine_folder
+from golddiff.models.folder import MANIFEST
 from tiny_llama import write_model
 
 pytest.importorskip("torch")
@@ -36,3 +39,20 @@ def test_a_missing_library_names_the_extra_to_install(model, tmp_path, monkeypat
     with pytest.raises(ModelError, match=rf"{missing} is not installed.*golddiff\[train\]"):
         engine_folder(model, tmp_path / "cache")
     assert not list((tmp_path / "cache" / "engines").iterdir())
+
+
+def test_engines_that_nobody_opened_for_a_day_make_room_but_for_the_last_ones(model, tmp_path) -> None:
+    engines = tmp_path / "cache" / "engines"
+    for age_hours in range(1, 40):
+        folder = engines / f"{age_hours}h"
+        folder.mkdir(parents=True)
+        for name in ("model.bin", MANIFEST):
+            (folder / name).touch()
+        used = time.time() - 3600 * age_hours
+        os.utime(folder, (used, used))
+    made = engine_folder(model, tmp_path / "cache")
+    left = {folder.name for folder in engines.iterdir()}
+    assert left == {made.name} | {f"{hours}h" for hours in range(1, 24)}
+    os.utime(made, (0, 0))
+    assert engine_folder(model, tmp_path / "cache") == made
+    assert made.stat().st_mtime > time.time() - 60

@@ -2,7 +2,7 @@
 
 An engine folder is self-contained (weights, tokenizer, manifest): a machine that serves it needs `golddiff[serve]`
 and neither torch nor transformers. Engines are cached under the hash of the weights they were made from, and appear
-by a rename, so an interrupted export leaves nothing that looks finished.
+by a rename, so an interrupted export leaves nothing that looks finished; those long unused are deleted.
 
 Why float32 and not 8-bit integers: of 90 held-out edits a 135M student in int8 got 35 right and in float32 50, and half
 of its answers differed; on a processor with AVX2 int8 was not even faster (33 against 46 tokens/s, busy machine).
@@ -14,6 +14,7 @@ import contextlib
 import io
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,10 @@ from golddiff.errors import ModelError
 from golddiff.models.folder import MANIFEST, put_in_place, read_manifest, write_atomically
 
 QUANTIZATION = "float32"
+KEPT = 8
+"""Engines that stay in the cache however long nobody asked them."""
+UNUSED_SEC = 24 * 3600.0
+"""Any others stay this long after they were last opened."""
 _ENGINE_WEIGHTS = "model.bin"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 
@@ -42,6 +47,7 @@ def engine_folder(model: Path, cache: Path, *, say: Callable[[str], None] = lamb
     manifest = read_manifest(model)
     target = cache / "engines" / f"{manifest.weights_hash[:24]}-{manifest.renderer.name}-{QUANTIZATION}"
     if is_engine(target):
+        target.touch()
         return target
     say(f"converting {manifest.name} for serving ({QUANTIZATION})")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +65,16 @@ def engine_folder(model: Path, cache: Path, *, say: Callable[[str], None] = lamb
         except OSError:
             if not is_engine(target):  # else another process was first: its engine is the same
                 raise
+    _forget_old_engines(target.parent)
     return target
+
+
+def _forget_old_engines(engines: Path) -> None:
+    """Every checkpoint that was ever asked leaves an engine as large as itself; one that is wanted again is remade."""
+    made = sorted((folder.stat().st_mtime, folder) for folder in engines.iterdir() if is_engine(folder))
+    for used, folder in made[:-KEPT]:
+        if used < time.time() - UNUSED_SEC:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _convert(model: Path, into: Path) -> None:
