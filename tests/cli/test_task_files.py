@@ -75,6 +75,7 @@ def test_answers_are_scored_compared_and_written_as_results_and_as_a_log(
         (1, 1, 0.0),
         (2, 1, 0.0),
     ]
+    assert (said["results"], said["unscored"]) == ({"tests failed": 2}, {})
     assert said["agreement"] == {"both": 2, "same": 2, "only_ours": [], "only_theirs": []}
     assert [json.loads(line)["passed"] for line in results.read_text().splitlines()] == [False, False]
     assert [(one.id, one.epoch, one.passed) for one in read_log(log)] == [

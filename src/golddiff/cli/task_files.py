@@ -190,10 +190,12 @@ def score(
         _write_log(log, tasks, judged, source.name)
     models = {model: [one for one in judged if one.model == model] for model in dict.fromkeys(o.model for o in judged)}
     beside = agreement(judged)
+    unscored = Counter(_short(one.detail) for one in judged if one.passed is None)
     if as_json:
         said: dict[str, Any] = {
             "models": {model: [msgspec.to_builtins(one) for one in pass_rates(of, ks)] for model, of in models.items()},
             "results": dict(Counter(one.result for one in judged)),
+            "unscored": dict(unscored),
             "agreement": msgspec.to_builtins(beside) if beside else None,
         }
         emit_json(said)
@@ -208,7 +210,7 @@ def score(
     output.print(table)
     for result, count in Counter(one.result for one in judged).most_common():
         output.print(Text(f"{count} × {result}", style="dim"))
-    for reason, count in Counter(_short(one.detail) for one in judged if one.passed is None).most_common(5):
+    for reason, count in unscored.most_common(5):
         output.print(Text(f"unscored: {count} × {reason}", style="dim"))
     if beside:
         output.print(f"{beside.same} of {beside.both} verdicts are those of the harness that wrote the answers.")
