@@ -176,7 +176,8 @@ def _save(done: Followed, file: Path, mode: str, clean: int) -> None:
     data = msgspec.msgpack.encode(kept)
     handle, name = tempfile.mkstemp(dir=file.parent)
     with os.fdopen(handle, "wb") as out:
-        out.write(zlib.crc32(data).to_bytes(_CHECK_BYTES, "big") + data)
+        out.write(zlib.crc32(data).to_bytes(_CHECK_BYTES, "big"))
+        out.write(data)
     os.replace(name, file)
 
 
