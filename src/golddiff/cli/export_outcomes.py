@@ -135,7 +135,7 @@ def _rows(
     if for_training and denied and not written:
         reasons = "; ".join(f"{count} × {reason}" for reason, count in denied.most_common(3))
         raise RightsError(f"no outcome may be used for training: {reasons}. `golddiff rights explain` says why.")
-    _say({"format": name, "outcomes": written, "denied": dict(denied)}, as_json)
+    _say({"format": name, "outcomes": written, "denied": dict(denied)}, as_json, output)
 
 
 def _all(store: Store, repository_id: str | None) -> Iterator[OutcomeRow]:
@@ -203,11 +203,20 @@ def _survival(store: Store, outcome: Outcome) -> Survival | None:
     return next(store.find(Survival, outcome_id=outcome.id), None)
 
 
-def _say(summary: dict[str, Any], as_json: bool) -> None:
+def _say(summary: dict[str, Any], as_json: bool, place: Path | None = None) -> None:
+    """Print a summary: what was written and where, then what was not, as far as there is any."""
     if as_json:
         emit_json(summary)
         return
-    said = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in summary.items() if isinstance(value, int))
-    console.print(said + (f" in {summary['ref']}" if "ref" in summary else ""), markup=False, highlight=False)
+    if "ref" in summary:
+        rest = ("unchanged", "kept_of_others", "commits_not_here", "lines_left_out")
+        said = [
+            f"{summary['notes_written']:,} notes written into {summary['ref']}, for {summary['lines']:,} lines of "
+            f"{summary['sessions']:,} sessions",
+            *(f"{summary[name]:,} {name.replace('_', ' ')}" for name in rest if summary[name]),
+        ]
+    else:
+        said = [f"{summary['outcomes']:,} outcomes" + (f" written to {place}" if place is not None else "")]
+    console.print("; ".join(said), markup=False, highlight=False, soft_wrap=True)
     for reason, count in summary.get("denied", {}).items():
         console.print(f"{count} kept back: {reason}", markup=False, highlight=False, soft_wrap=True)
