@@ -161,7 +161,8 @@ def frontier(summary: Summary) -> Figure:
                 "x": [cost.estimate],
                 "y": [100 * shown.estimate],
                 "text": [_name(arm)],
-                "textposition": "top center",
+                "textposition": "top right",
+                "cliponaxis": False,
                 "error_x": error_bars([bounded]) | {"color": colour, "thickness": 1.5, "width": 0},
                 "error_y": error_bars([shown], 100) | {"color": colour, "thickness": 1.5, "width": 0},
                 "marker": {"color": colour, "size": 11},
@@ -171,7 +172,7 @@ def frontier(summary: Summary) -> Figure:
         )
     axes = layout(
         380,
-        x={"title": {"text": f"{EFFORTS[metric]} per accepted patch"}, "type": "log", "showgrid": True, "dtick": 1},
+        x={"title": {"text": f"{EFFORTS[metric]} per accepted patch"}, "type": "log", "showgrid": True, "dtick": "D2"},
         y={"title": {"text": "success, %"}, "range": [-4, 108]},
     )
     return {"data": data, "layout": axes | {"showlegend": False}}
@@ -218,7 +219,8 @@ def learning(summary: Summary) -> Figure:
 
 def reliability(summary: Summary) -> Figure:
     """Share of tasks done by confidence; on the diagonal, confidence is the chance of success."""
-    arms = [(arm, arm.calibration) for arm in summary.arms if arm.calibration is not None]
+    known = [(arm, arm.calibration) for arm in summary.arms if arm.calibration is not None]
+    arms = [one for one in known if one[0].role == Role.STUDENT] or known  # whose confidence a router would use
     if not arms:
         return {"data": [], "layout": {}}
     data: list[Figure] = [

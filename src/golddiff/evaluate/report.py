@@ -121,7 +121,7 @@ def render(
             for arm, against in pairs
         ],
         frontier=EFFORTS.get(plots.frontier_metric(summary) or ""),
-        efforts=EFFORTS,
+        efforts={kind: words for kind, words in EFFORTS.items() if any(kind in one.efforts for one in summary.arms)},
         fitted=summary.learning is not None and isinstance(summary.learning.fit, HalfPlateau),
         say=terminal,
         refused=_refused,
