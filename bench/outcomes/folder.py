@@ -28,7 +28,7 @@ from golddiff.outcomes.survival.stored import lines_file
 from golddiff.parallel import Workers
 from golddiff.rights.redact import redact_transcript
 from golddiff.store import Store
-from golddiff.types import Attempt, Commit, Outcome, Repository, Survival
+from golddiff.types import Attempt, Commit, Outcome, RawSession, Repository, Survival, Transcript, derive_id
 
 _BEGIN, _END = "<!-- bench/outcomes/folder begin -->", "<!-- bench/outcomes/folder end -->"
 _RECORDS = (Repository, Commit, Outcome, Attempt, Survival)
@@ -47,8 +47,19 @@ def make(folder: Path, repositories: int, scenarios: int) -> int:
         (folder / "src").mkdir()
         for seed in range(repositories):
             for transcript in random_history(seed, folder / "src" / f"repository-{seed}", scenarios).sessions:
-                store.add_transcript(redact_transcript(transcript))
+                store.add_transcript(redact_transcript(named(transcript, seed)))
         return sum(1 for _ in store.sessions())
+
+
+def named(transcript: RawSession, seed: int) -> RawSession:
+    """The session under a name that no other history has: they are all numbered from one."""
+    name = f"{seed}-{transcript.session.provider_session_id}"
+    mine = derive_id("ses", name)
+    session = msgspec.structs.replace(transcript.session, id=mine, provider_session_id=name, record_hashes=(mine,))
+    events = [
+        msgspec.structs.replace(event, id=f"{mine}/{event.sequence}", session_id=mine) for event in transcript.events
+    ]
+    return Transcript(session, tuple(events))
 
 
 def run(folder: Path, workers: Workers) -> tuple[float, bytes, int]:
