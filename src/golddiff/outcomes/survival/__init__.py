@@ -10,7 +10,7 @@ Blame's answer is the specification of the exact mode: on pallets/click, simonw/
 marshmallow-code/marshmallow every line of every file at the tip has the commit that `git blame` names
 (docs/benchmarks.md).
 
-How it fits: `outcomes.run` asks for the lives of a session's accepted lines and stores them as `types.Survival`;
+How it fits: `outcomes.decide` asks for the lives of a session's accepted lines and gives them as `types.Survival`;
 reading is `git.splices`. Not covered: text inside binary files, links and submodules.
 """
 
