@@ -87,3 +87,8 @@ def test_a_bar_is_as_wide_as_asked_and_shows_every_part(counts: object) -> None:
     bar = terminal.bar(counts, 20)  # type: ignore[arg-type]
     assert len(bar.plain) == 20
     assert len(set(bar.plain)) == sum(1 for name in ("kept", "revised", "dropped", "unknown") if getattr(counts, name))
+
+
+def test_sessions_without_token_counts_are_said_to_have_none() -> None:
+    text = printed([session(number, lines(5), tokens=0) for number in range(6)])
+    assert re.search(r"^Tokens +no token counts in these sessions *$", text, re.MULTILINE)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from golddiff.statistics.shares import Measured, Refused
-from golddiff.web import terminal_lives, words
+from golddiff.web import facts, terminal_lives, words
 from golddiff.web.facts import Lines
 from golddiff.web.summary import Breakdown, Report
 
@@ -60,6 +60,7 @@ def signals(report: Report) -> list[tuple[str, str]]:
     total = sum(report.attempts.values())
     per_session = f"; per session {words.number(report.attempts_per_session)}" if total else ""
     per_line = f"; per kept line {words.rounded(report.tokens_per_kept_line)}" if report.lines.known else ""
+    counted = facts.spent(report.usage) > 0
     return [
         ("Sessions", words.states(report)),
         *([("Accepted", f"{report.acceptance} of the sessions of known outcome")] if report.lines.known else []),
@@ -71,7 +72,7 @@ def signals(report: Report) -> list[tuple[str, str]]:
             f"{words.counted(report.rejections, 'rejected tool use')}, "
             f"{words.counted(report.interruptions, 'interruption')}",
         ),
-        ("Tokens", f"{words.spent(report)}{per_line}"),
+        ("Tokens", f"{words.spent(report)}{per_line}" if counted else "no token counts in these sessions"),
     ]
 
 
