@@ -13,16 +13,16 @@ import apsw
 
 _NAME = "lower(hex(randomblob(16)))"
 _COPIED = {
-    "sessions": ("id || '~' || n", "source", "provider_session_id", "parent_id", "subject", "body"),
-    "events": ("id || '~' || n", "session_id || '~' || n", "sequence", "kind", "body"),
+    "sessions": ("id || ?2 || n", "source", "provider_session_id", "parent_id", "subject", "body"),
+    "events": ("id || ?2 || n", "session_id || ?2 || n", "sequence", "kind", "body"),
     "threads": (
-        "id || '~' || n", "session_id || '~' || n", "scope", _NAME, _NAME, _NAME, "body",
+        "id || ?2 || n", "session_id || ?2 || n", "scope", _NAME, _NAME, _NAME, "body",
     ),
     "calls": (
-        "id || '~' || n", "session_id || '~' || n", "thread_id || '~' || n", "response_id || '~' || n", "key_id",
+        "id || ?2 || n", "session_id || ?2 || n", "thread_id || ?2 || n", "response_id || ?2 || n", "key_id",
         "body",
     ),
-    "session_keys": (f"'content_' || substr({_NAME}, 1, 24)", "session_id || '~' || n"),
+    "session_keys": (f"'content_' || substr({_NAME}, 1, 24)", "session_id || ?2 || n"),
     "blobs": ("randomblob(16)", "substr(data, 1, ?2)"),
 }  # fmt: skip
 
@@ -37,10 +37,11 @@ def grow(database: Path, calls: int, most_bytes: int) -> int:
         copies = max(0, round(calls / here) - 1)
         with connection:
             for table, columns in _COPIED.items() if copies else ():
+                second = most_bytes if table == "blobs" else f"~{here}~"
                 connection.execute(
                     f"WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < ?1) "
                     f"INSERT INTO {table} SELECT {', '.join(columns)} FROM {table}, s",
-                    (copies, most_bytes) if "?2" in str(columns) else (copies,),
+                    (copies, second),
                 )
         connection.execute(f"PRAGMA journal_mode = {mode}")
         return int(connection.execute("SELECT count(*) FROM calls").fetchone()[0])  # type: ignore[index]
