@@ -98,6 +98,26 @@ def test_evalplus_inputs_become_asserts_of_what_the_reference_returned(tmp_path:
             space["check"](bad)  # type: ignore[operator]
 
 
+def test_mbpp_plus_functions_are_called_with_the_tuples_that_json_lost(tmp_path: Path) -> None:
+    for number, given, called in [
+        (2, [[3, 4], [5, 4]], "(3, 4), (5, 4)"),
+        (63, [[[3, 5], [1, 7]]], "[(3, 5), (1, 7)]"),
+        (75, [[[6, 24], [7, 9]], 6], "[(6, 24), (7, 9)], 6"),
+        (106, [[5], [9, 10]], "[5], (9, 10)"),
+        (307, [[1, []], 1, 50], "(1, []), 1, 50"),
+        (278, [[4, [5, 6]]], "(4, (5, 6))"),
+        (580, [[4, [7, [8]]]], "(4, (7, (8,)))"),
+        (722, [{"a": [6.2, 70]}, 6], "{'a': (6.2, 70)}, 6"),
+        (252, ["1j"], "1j"),
+        (3, [[1]], "[1]"),
+    ]:
+        row = evalplus_row(task_id=f"Mbpp/{number}", base_input=[given], plus_input=[])
+        found = evalplus.read(jsonl(tmp_path / "plus.jsonl", row), FakeSandbox(lambda job: '["1"]'))
+        assert f"candidate({called})" in found.tasks[0].test
+    with pytest.raises(InputError, match=r"x\.jsonl:1"):
+        evalplus.read(jsonl(tmp_path / "x.jsonl", evalplus_row(task_id="Mbpp/722", base_input=[[1]])), FakeSandbox())
+
+
 def exercise(folder: Path, **files: object) -> None:
     for name, text in {
         ".meta/config.json": json.dumps(

@@ -3,7 +3,7 @@
 How it fits: the reference solution runs once, in the sandbox, when tasks are imported. What it returned is written
 into asserts, so the reference itself is never beside an answer. Values are compared as EvalPlus does: equal, or
 floats within the row's tolerance (1e-6 where it has none) and 1e-7 of the value; a few functions have a comparison
-of their own.
+of their own. Inputs of MBPP+ that JSON cannot hold are restored first (`mbpp_plus`).
 
 Left out, and counted: inputs or results that are no literals, and rows whose asserts would be larger than 2 MB.
 
@@ -21,6 +21,7 @@ import msgspec
 
 from golddiff.errors import InputError
 from golddiff.evaluate.formats import Found
+from golddiff.evaluate.formats.mbpp_plus import as_called
 from golddiff.evaluate.programs import LIMITS, ProgramTask
 from golddiff.evaluate.repository_tasks import objects
 from golddiff.sandbox.bubblewrap import open_sandbox
@@ -54,8 +55,8 @@ class _Row(msgspec.Struct):
     task_id: str
     prompt: str
     entry_point: str
-    base_input: list[Any]
-    plus_input: list[Any] | None = None
+    base_input: list[list[Any]]
+    plus_input: list[list[Any]] | None = None
     canonical_solution: str = ""
     reference: str = ""
     """What early releases call the canonical solution."""
@@ -72,8 +73,11 @@ def read(path: Path, sandbox: Sandbox | None = None) -> Found:
     found, rows = Found(), []
     for number, raw in objects(path):
         try:
-            rows.append(msgspec.convert(raw, _Row))
-        except msgspec.ValidationError as error:
+            row = msgspec.convert(raw, _Row)
+            row.base_input = [as_called(row.task_id, given) for given in row.base_input]
+            row.plus_input = [as_called(row.task_id, given) for given in row.plus_input or []]
+            rows.append(row)
+        except (msgspec.ValidationError, ValueError, TypeError, LookupError, AttributeError) as error:
             raise InputError(f"{path}:{number}: this is no row of EvalPlus ({error}).") from error
     jobs = [Job(_program(row), row.prompt + (row.canonical_solution or row.reference)) for row in rows]
     results = (sandbox or open_sandbox()).run_jobs(jobs, limits=LIMITS)
