@@ -110,3 +110,15 @@ def test_pip_unpacks_wheels_and_runs_nothing_of_them(tmp_path: Path, monkeypatch
     assert made.installed == ("pytest==1.0",)
     assert (made.packages[0] / "pytest.py").exists()
     assert not ran.exists()
+
+
+def test_what_lies_beside_a_package_is_not_taken_for_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, ran = tmp_path / "target", tmp_path / "ran"
+    target.mkdir()
+    (target / "pip.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    (target / "uv.toml").write_text("no settings [")
+    monkeypatch.chdir(target)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    (tmp_path / "none.txt").write_text("")
+    own_installer()(tmp_path / "none.txt", tmp_path / "none.txt", target)
+    assert not ran.exists()

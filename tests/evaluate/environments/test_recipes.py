@@ -67,6 +67,45 @@ def test_a_lock_file_pins_what_it_takes_from_an_index_in_one_version() -> None:
 
 
 @pytest.mark.parametrize(
+    "lock",
+    [
+        '[[package]]\nname = "a\\n-i http://2130706433/\\nb @ http://2130706433/b\\nc"\nversion = "1"\n',
+        '[[package]]\nname = "-r /file"\nversion = "1"\n',
+        '[[package]]\nname = "a"\nversion = "1\\n-r /file"\n',
+        "package = 3\n",
+        'package = ["a"]\n',
+        "[[package]]\nsource = 3\n",
+        "[[package]]\nname = 3\nversion = 1\n",
+        f"package = {'[' * 5000}",
+    ],
+)
+def test_a_lock_file_says_nothing_to_pip_but_names_and_versions(lock: str) -> None:
+    assert read({"uv.lock": lock}).constraints == ()
+
+
+@pytest.mark.parametrize(
+    "line", ["a; os_name != '${SECRET}'", "a; os_name == 'x' --config-settings=b=c", "a; os_name == 'x' # -e ."]
+)
+def test_a_marker_holds_no_option_and_nothing_that_pip_fills_in(line: str) -> None:
+    recipe = read({"pyproject.toml": f'[project]\nname = "p"\ndependencies = ["{line}"]\n'})
+    assert (recipe.requirements, recipe.refused) == (("pytest",), (line,))
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {f"requirements{n or ''}.txt": f"-r requirements{n + 1}.txt\n" * 9 for n in range(40)},
+        {"requirements.txt": "-r a0.txt"} | {f"a{n}.txt": f"-r a{n + 1}.txt" for n in range(2000)},
+        {"requirements.txt": "a" + " " * 300_000 + "b\n-r" + "=" * 300_000 + " x\n"},
+        {"requirements.txt": "".join(f"-{n}\n" for n in range(30_000))},
+        {"setup.py": "x = " + "-" * 100_000 + "1"},
+    ],
+)  # fmt: skip
+def test_what_is_written_to_take_for_ever_is_read_soon(files: dict[str, str]) -> None:
+    assert read(files).requirements == ("pytest",)
+
+
+@pytest.mark.parametrize(
     ("files", "requirements"),
     [
         ({}, ("pytest",)),

@@ -91,6 +91,7 @@ def install(recipe: Recipe, cache: Path, installer: Installer | None = None) -> 
     if before:
         return before
     installer = installer or own_installer()
+    cache = cache.resolve()
     started = time.monotonic()
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as work:
@@ -119,7 +120,8 @@ def install(recipe: Recipe, cache: Path, installer: Installer | None = None) -> 
 def own_installer() -> Installer:
     """Return what runs pip, or uv where this Python has no pip. Raises InputError where there is neither."""
     if importlib.util.find_spec("pip"):
-        command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        # -P: Python looks for no module in the current folder
+        command = [sys.executable, "-P", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         command += ["--no-warn-conflicts", "--progress-bar=off"]
     else:
         found = shutil.which("uv") or shutil.which("uv", path=os.path.dirname(sys.executable))
@@ -132,7 +134,12 @@ def own_installer() -> Installer:
         line = [*command, "--target", str(target), "--requirement", str(requirements), "--constraint", str(constraints)]
         try:
             done = subprocess.run(
-                line, cwd=target, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_BUILD_SEC
+                line,
+                cwd="/",  # not where packages lie, nor below a folder whose settings uv would read
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_BUILD_SEC,
             )
         except subprocess.TimeoutExpired:
             return f"took longer than {_BUILD_SEC:.0f} s"

@@ -45,12 +45,20 @@ _REQUIREMENT_FILES = tuple(
     )
     if folder == "requirements/" or "requirements" in name
 )
-# Name, extras, versions, marker; no "@ address", no path, no option.
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+# Name, extras, versions, marker; no "@ address", no path, no option, no ${VARIABLE} (pip would fill in the operator's).
 _REQUIREMENT = re.compile(
-    r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[A-Za-z0-9._, -]*\])?"
-    r"\s*\(?\s*((?:(?:===?|~=|!=|<=?|>=?)\s*[A-Za-z0-9.*+!_-]+\s*,?\s*)*)\)?\s*(;[^@\\]*)?"
+    rf"({_NAME})\s*(\[[A-Za-z0-9._, -]*\])?"
+    r"\s*\(?\s*((?:(?:===?|~=|!=|<=?|>=?)\s*[A-Za-z0-9.*+!_-]+\s*,?\s*)*)\)?\s*(;(?:(?!\s-)[^@\\$#])*)?"
 )
 _MOST = 500
+"""Requirements; what is refused; characters of one line."""
+_MOST_FILES = 50
+"""Requirements files that one may include, itself and what they include among them."""
+_UNREADABLE = (
+    *(ValueError, SyntaxError, configparser.Error, TypeError, AttributeError, KeyError),
+    *(RecursionError, MemoryError),  # what nests too deeply
+)
 _VERSION = 1
 
 
@@ -91,7 +99,7 @@ def detect(read: Callable[[str], str | None]) -> Recipe:
             before = len(found.wanted)
             try:
                 take(text, found)
-            except (ValueError, SyntaxError, configparser.Error, RecursionError, TypeError, AttributeError):
+            except _UNREADABLE:
                 found.refused.append(f"{name} cannot be read")
             if len(found.wanted) > before:
                 found.sources.append(name)
@@ -104,8 +112,11 @@ def detect(read: Callable[[str], str | None]) -> Recipe:
     for name in LOCKS:
         text = read(name)
         if text is not None:
-            constraints = tuple(_locked(text))
-            found.sources.insert(0, name)
+            try:
+                constraints = tuple(_locked(text))
+                found.sources.insert(0, name)
+            except _UNREADABLE:
+                found.refused.append(f"{name} cannot be read")
             break
     names = {_named(requirement) for requirement in found.wanted}
     wanted = [one for one in dict.fromkeys(found.wanted) if _named(one) != normal_name(found.project)]
@@ -145,12 +156,12 @@ class _Found:
 
     def take(self, lines: Iterable[object]) -> None:
         for line in lines:
-            text = " ".join(str(line).split())[:500]
+            text = " ".join(str(line).split())[:_MOST]
             match = _REQUIREMENT.fullmatch(text)
             if match:
                 name, extras, versions, marker = (part or "" for part in match.groups())
                 self.wanted.append(f"{name}{extras}{versions.strip().rstrip(',')}{marker and ' ' + marker}")
-            elif text and text not in self.refused:
+            elif text and len(self.refused) < _MOST and text not in self.refused:
                 self.refused.append(text)
 
     def named(self, name: object, version: object = None) -> None:
@@ -251,35 +262,40 @@ def _setup_py(text: str, found: _Found) -> None:
 
 
 def _requirement_lines(text: str, name: str, read: Callable[[str], str | None], seen: set[str]) -> Iterator[str]:
-    """Yield a requirements file's lines with those of the files of the tree that it includes."""
+    """Yield a requirements file's lines with those of the files of the tree that it includes, each once."""
     folder = name.rpartition("/")[0]
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
-        line = re.sub(r"(^|\s)#.*", "", line).strip()
-        line = re.sub(r"\s+--hash=\S+", "", line)
+        line = " ".join(re.sub(r"(^|\s)#.*", "", line).split())
+        line = re.sub(r" --hash=\S+", "", line)[:_MOST]
         include = re.fullmatch(r"(?:-r|--requirement|-c|--constraint)[\s=]*(\S+)", line)
         if include:
             other = f"{folder}/{include[1]}" if folder else include[1]
-            inside = read(other) if ".." not in other and other not in seen else None
+            if other in seen:
+                continue
+            inside = read(other) if ".." not in other and len(seen) < _MOST_FILES else None
             if inside is None:
-                yield line if other not in seen else ""
+                yield line
             elif not line.startswith(("-c", "--constraint")):
-                yield from _requirement_lines(inside, other, read, seen | {other})
+                seen.add(other)
+                yield from _requirement_lines(inside, other, read, seen)
         else:
             yield line
 
 
 def _locked(text: str) -> list[str]:
-    """Return `name==version` of every package that a lock file takes from an index, in one version only."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return []
+    """Return `name==version` of every package that a lock file takes from an index, in one version only.
+
+    Raises what is in `_UNREADABLE` where it is no lock file.
+    """
+    table = tomllib.loads(text)
     versions: dict[str, set[str]] = {}
     for package in table.get("package", table.get("packages", ())):
         source = package.get("source", {})
         elsewhere = {"git", "url", "path", "directory", "editable", "virtual", "vcs", "archive"}
         if elsewhere & source.keys() or source.get("type") in elsewhere or elsewhere & package.keys():
             continue
-        if re.fullmatch(r"[A-Za-z0-9.+!-]+", str(package.get("version", ""))):
-            versions.setdefault(normal_name(str(package["name"])), set()).add(package["version"])
+        name, version = package["name"], package.get("version", "")
+        # pip reads options and addresses in a line of constraints, too: a name that holds a line end would be one
+        if re.fullmatch(_NAME, name) and re.fullmatch(r"[A-Za-z0-9.+!-]+", version):
+            versions.setdefault(normal_name(name), set()).add(version)
     return [f"{name}=={min(found)}" for name, found in sorted(versions.items()) if len(found) == 1]
