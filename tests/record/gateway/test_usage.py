@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -108,6 +109,22 @@ def test_events_that_are_alike_are_measured_like_all_others(
     body = events(*chunks)
     one_by_one = sum(map(len, _TEXT.findall(body)))
     assert estimated_answer(call(body, streamed=True)) == -(-one_by_one // 4)
+
+
+def test_texts_longer_than_what_is_split_at_once_are_measured_whole() -> None:
+    body = events(*[{"id": 1, "delta": {"content": "abcd" * 20_000}}] * 5)
+    assert estimated_answer(call(body, streamed=True)) == 100_000
+
+
+def test_events_that_keep_changing_are_measured_as_fast_as_others() -> None:
+    """All calls of a worker wait while one is measured."""
+    same = [{"n": 0, "delta": {"content": "a"}}] * 16_000
+    changing = [{"n": number % 3 // 2, "delta": {"content": "a"}} for number in range(16_000)]
+    for chunks in (same, changing):
+        answer = call(events(*chunks), streamed=True)
+        began = process_time()
+        assert estimated_answer(answer) == 4_000
+        assert process_time() - began < 0.5
 
 
 def test_a_long_answer_is_estimated_by_its_beginning() -> None:

@@ -23,8 +23,8 @@ _MOST_ESTIMATED = 1 << 20
 _MOST_TOKENS = 10_000_000
 """Tokens that any one call can have used: what reports more is not believed."""
 _BYTES_PER_TOKEN = 4
-_WINDOW = 1 << 16
-"""Bytes that are split at once where events are alike."""
+_WINDOWS = (1 << 10, 1 << 16)
+"""Bytes that are split at once where events are alike: at first, and most where they go on to be."""
 _MARK = b'"usage"'
 
 
@@ -99,6 +99,7 @@ def _text_bytes(body: bytes) -> int:
     bytes, and so on, which is split in one step.
     """
     total = 0
+    window, widest = _WINDOWS
     found = _TEXT.search(body)
     while found is not None:
         total += found.end(1) - found.start(1)
@@ -106,10 +107,11 @@ def _text_bytes(body: bytes) -> int:
         if after is not None:
             separator = body[found.end(1) : after.start(1)]
             if body.startswith(separator, after.end(1)):
-                texts, passed = _alike(body[after.start(1) : after.start(1) + _WINDOW], separator)
+                start, least = after.start(1), after.end(1) + len(separator)
+                texts, passed = _alike(body[start : least + window], separator)
                 total += texts
-                at = after.start(1) + passed
-                after = _TEXT.search(body, at)  # behind the last of these texts
+                after = _TEXT.search(body, start + passed)  # behind the last of these texts
+                window = min(4 * window, widest) if passed > window // 2 else _WINDOWS[0]
         found = after
     return total
 
