@@ -15,6 +15,7 @@ import pytest
 
 from evaluate.conftest import last_line, task
 from golddiff.cli import application
+from golddiff.cli import evaluate as evaluate_command
 from golddiff.cli.app import run
 from golddiff.cli.arms import ArmMaker
 from golddiff.errors import ModelError, UsageError
@@ -231,6 +232,29 @@ def test_trainings_of_one_arm_differ_in_their_seed_only(workspace: Path, capsys:
     assert "only trainings have seeds" in " ".join(capsys.readouterr().err.split())
 
 
+def test_trainings_of_an_earlier_run_are_not_pooled_with_those_of_this_one(tmp_path: Path) -> None:
+    made = [
+        EvaluationRun(
+            id=f"run_{number}",
+            dataset_id="d",
+            arms={f"student seed {seed}": "m" for seed in seeds},
+            harness="h",
+            summary={f"training:student seed {seed}": "student" for seed in seeds},
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )
+        for number, seeds in ((1, (1, 2)), (2, (2, 3)))
+    ]
+    with Store.open(tmp_path / "ws") as store:
+        run, _ = evaluate_command._beside(store, made[0], [], made[1])
+    trainings = {name: run.summary[f"training:{name}"] for name in run.arms}
+    assert trainings == {
+        "student seed 1": "student",
+        "student seed 2": "student",
+        "student seed 2 of run_2": "student of run_2",
+        "student seed 3": "student of run_2",
+    }
+
+
 def checkpoint(number: int, recipe: str) -> Checkpoint:
     return Checkpoint(
         id=f"checkpoint_{number}",
@@ -257,4 +281,4 @@ def test_other_tasks_stand_beside_as_off_workflow(
     summary = json.loads(capsys.readouterr().out)
     assert summary["off_workflow"]["tasks"] == 8
     assert summary["stage_recoveries"]["apply"][0]["student"] == "student"
-    assert "one training per arm" in summary["seeds_caution"]
+    assert "fewer than 3 trainings" in summary["seeds_caution"]

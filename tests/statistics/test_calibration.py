@@ -50,6 +50,10 @@ def test_an_overconfident_model_is_found_out_and_extremes_are_refused() -> None:
     assert found.overconfidence.low > 0.2
     assert found.auroc.estimate == 0.5
     assert found.brier.estimate > found.brier_constant
+    perfect = calibration([0.9] * 10 + [0.1] * 30, [1.0] * 10 + [0.0] * 30, names, counts)
+    assert perfect is not None
+    assert perfect.auroc.estimate == 1
+    assert 0.65 < perfect.auroc.low < 0.8  # ten tasks done are no certainty
     assert calibration([0.9] * 40, [1.0] * 37 + [0.0] * 3, names, counts) is None
     with pytest.raises(ValueError, match="probability"):
         calibration([1.2] * 40, [1.0] * 20 + [0.0] * 20, names, counts)

@@ -52,6 +52,8 @@ def test_it_is_refused_where_it_would_be_a_guess() -> None:
         (SIZES[:3], [0.1, 0.2, 0.3], flat[:, :3] + 0.3, "at least 4"),
         (SIZES, [0.0] * 5, flat, "may be 0"),
         (SIZES, list(rising[0]), rising, "beyond the 8192 examples"),
+        (SIZES, [0.3] * 5, flat + 0.3, "smallest training set"),
+        (SIZES, [0.3] * 5, flat + np.nan, "no draw"),
     ]:
         found = half_plateau(sizes, gains, draws, clusters=20)
         assert isinstance(found, NoHalfPlateau)

@@ -216,8 +216,12 @@ def _beside(
     about = {
         f"{key}:{new}": earlier.summary.get(f"{key}:{old}")
         for old, new in added.items()
-        for key in ("role", "training", "examples", "in_flight", "price")
+        for key in ("role", "examples", "in_flight", "price")
     }
+    here = {run.summary.get(f"training:{name}") for name in run.arms}
+    for old, new in added.items():  # trainings of two runs are never one recipe's by their name alone
+        training = earlier.summary.get(f"training:{old}")
+        about[f"training:{new}"] = f"{training} of {earlier.id[:12]}" if training in here and training else training
     old_scores = [
         msgspec.structs.replace(score, arm=added[score.arm]) for score in store.find(Score, run_id=earlier.id)
     ]

@@ -23,8 +23,8 @@ from golddiff.statistics.seeds import FEWEST_SEEDS, seed_noise
 __all__ = ["Learning", "SizeGain", "Training", "caution_of_seeds", "learning_of", "trainings_of"]
 
 SEEDS_CAUTION = (
-    "one training per arm: another seed may move a student by a few points, so small differences are not carried; "
-    f"at least {FEWEST_SEEDS} trainings are needed"
+    f"an arm has fewer than {FEWEST_SEEDS} trainings: another seed may move a student by a few points, so small "
+    "differences are not carried"
 )
 
 
@@ -163,7 +163,7 @@ def learning_of(columns: Columns) -> Learning | None:
     fit = half_plateau(
         [one.examples for one in points],
         [one.gain.estimate for one in points],
-        np.nan_to_num(np.column_stack(draws)),
+        np.column_stack(draws),
         clusters=columns.width,
     )
     return Learning(points=tuple(points), fit=fit)

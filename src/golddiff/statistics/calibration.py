@@ -9,7 +9,9 @@ if `overconfidence` is near 0 and the `bins` lie on the diagonal.
 - `overconfidence`: mean confidence less the share of tasks done.
 - `bins`: tasks in order of confidence, cut into equal parts; mean confidence and share done of each.
 
-All intervals are percentile cluster bootstraps on the draws of the report. No expected calibration error: binned, it is
+All intervals are percentile cluster bootstraps on the draws of the report. Where confidence separates all tasks, draws
+never differ, which is no certainty: the area then has Wilson's interval, with the clusters of the rarer outcome as
+trials, since their number bounds what can be known of it. No expected calibration error: binned, it is
 biased upwards by noise alone (Kumar, Liang & Ma 2019, NeurIPS, arXiv 1909.10155), so an interval around it misleads.
 
 Sources: Mann & Whitney (1947), Ann. Math. Statist. 18:50-60, and Hanley & McNeil (1982), Radiology 143:29-36, for the
@@ -84,7 +86,7 @@ def calibration(
 
     def binned(rows: NDArray[np.intp]) -> Bin:
         share, there = float(done_N[rows].mean()), len({clusters[row] for row in rows})
-        # Draws of equal values never differ, which is no certainty.
+        # As with the area: equal values are no certainty.
         found = (
             wilson(round(share) * there, there, level)
             if share in (0.0, 1.0)
@@ -95,9 +97,12 @@ def calibration(
         return Bin(tasks=len(rows), confidence=float(sure_N[rows].mean()), done=found)
 
     area = float(weighted_auroc(sure_N, done_N, ones_N[None, :])[0])
+    rarer = min(len({name for name, one in zip(clusters, done_N, strict=True) if one == kind}) for kind in (0.0, 1.0))
     return Calibration(
         tasks=len(sure_N),
-        auroc=percentile_interval(area, weighted_auroc(sure_N, done_N, counts_RN), clusters=width, level=level),
+        auroc=wilson(round(area) * rarer, rarer, level)
+        if area in (0.0, 1.0)
+        else percentile_interval(area, weighted_auroc(sure_N, done_N, counts_RN), clusters=width, level=level),
         brier=mean((sure_N - done_N) ** 2),
         brier_constant=float(done_N.mean() * (1 - done_N.mean())),
         overconfidence=mean(sure_N - done_N),

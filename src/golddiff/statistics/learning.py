@@ -10,8 +10,9 @@ Method: least squares. For a given shape (N50, a) the curve is linear in c, so t
 solves c exactly; every bootstrap draw of the tasks is fitted anew (all sizes on the same draws). N0 and a alone are
 hardly told apart by a handful of sizes; N50 is. c is kept within 0..1: no arm gains more than all tasks.
 
-N50 is refused below `FEWEST_SIZES` sizes, where the largest set gains nothing for sure, and where half of the plateau
-lies beyond what was tried: that is extrapolation.
+N50 is refused below `FEWEST_SIZES` sizes, where the largest set gains nothing for sure, where half of the plateau lies
+beyond what was tried (that is extrapolation), and where the smallest set has all of it already. Draws without a task of
+some size (NaN) say nothing of the curve and are left out.
 
 Sources: the shifted power law of learning curves, Hestness et al. (2017), arXiv 1712.00409, section 3, and Viering &
 Loog (2023), IEEE TPAMI 45:7799-7819, table 1. Percentile bootstrap: Davison & Hinkley (1997), section 7.3.
@@ -74,6 +75,9 @@ def half_plateau(
     if len(set(sizes)) < FEWEST_SIZES:
         return NoHalfPlateau(f"{len(set(sizes))} sizes of training set; the curve needs at least {FEWEST_SIZES}")
     largest = max(sizes)
+    gains_RS = gains_RS[~np.isnan(gains_RS).any(axis=1)]
+    if not len(gains_RS):
+        return NoHalfPlateau("no draw of the tasks holds one of every size of training set")
     at_most = gains_RS[:, [size == largest for size in sizes]].mean(axis=1)
     if np.quantile(at_most, 0.5 - level / 2) <= 0:
         return NoHalfPlateau(f"the gain of the largest training set ({largest:.0f} examples) may be 0")
@@ -82,6 +86,8 @@ def half_plateau(
     n50, a = shapes_G2[best[0]]
     if n50 > largest:
         return NoHalfPlateau(f"half of the plateau lies beyond the {largest:.0f} examples of the largest training set")
+    if n50 <= shapes_G2[0, 0]:
+        return NoHalfPlateau(f"the smallest training set ({min(sizes):.0f} examples) gains all of the plateau already")
     drawn = shapes_G2[_fit(curves_GS, gains_RS[:_DRAWS])[0], 0]
     return HalfPlateau(
         n50=percentile_interval(float(n50), drawn, clusters=clusters, level=level),
