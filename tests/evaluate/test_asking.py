@@ -85,6 +85,16 @@ def test_money_ends_a_run_cleanly_and_the_same_command_goes_on(store: Store, san
     assert spent > 0.1  # every call made use of what it was given
 
 
+def test_a_local_model_with_a_price_waits_for_what_is_under_way_elsewhere(store: Store, sandbox: FakeSandbox) -> None:
+    student = arm("student", Role.STUDENT, 8, price=Price(1.0, 1.0))
+    budget = Budget(usd=1.0)
+    assert budget.admit(1.0)  # a server's request, which turns out to be nearly free
+    threading.Timer(0.02, lambda: budget.settle(1.0, 0.01)).start()
+    run = evaluate(store, TASKS, [student], dataset_id="d", sandbox=sandbox, budget=budget)
+    assert len(list(store.find(Score, run_id=run.id))) == len(TASKS)
+    assert budget.ended is None
+
+
 def test_time_ends_a_run_before_the_next_batch(store: Store, sandbox: FakeSandbox) -> None:
     ticks = iter(range(0, 10_000, 20))
     budget = Budget(minutes=1, clock=lambda: float(next(ticks)))

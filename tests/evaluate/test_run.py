@@ -58,6 +58,7 @@ def test_the_whole_comparison(store: Store, sandbox: FakeSandbox) -> None:
     assert student.failures == {"window unchanged": 6}
     assert set(student.families) == {"a", "b"}
     assert summary.flat()["theta:student"] == pytest.approx(0.8)
+    assert not [one for one in scores_of(store, run.id, "teacher") if "tokens" in one.metrics]  # nobody said: not 0
 
 
 def test_shots_are_asked_as_earlier_turns_and_the_format_is_explained_to_untrained_models(
@@ -112,6 +113,14 @@ def test_another_checkpoint_or_harness_is_asked_anew(store: Store, sandbox: Fake
     for asked in (other, longer):
         assert isinstance(asked.upstream, ScriptedUpstream)
         assert len(asked.upstream.calls) == 3
+
+
+def test_one_model_at_two_servers_makes_two_runs(store: Store, sandbox: FakeSandbox) -> None:
+    arms = [
+        Arm(name="t", role=Role.TEACHER, identity="big", variant=url, upstream=answering(8)) for url in ("one", "two")
+    ]
+    runs = {evaluate(store, TASKS[:3], [one], dataset_id="d", sandbox=sandbox).id for one in arms}
+    assert len(runs) == 2
 
 
 def test_a_model_that_does_not_answer_is_unscored_and_not_zero(store: Store, sandbox: FakeSandbox) -> None:

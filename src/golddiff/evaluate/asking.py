@@ -115,7 +115,9 @@ def _in_batches(
                 keep(key, Failure("the model stopped answering"))
             continue
         most = sum(asking.most_usd(questions[key]) for key in keys)
-        if not way.budget.admit(most, took):
+        while not (admitted := way.budget.admit(most, took)) and way.budget.ended is None:
+            way.budget.wait()  # what is under way elsewhere may turn out cheaper than it could have been
+        if not admitted:
             for key in keys:
                 keep(key, Failure(LEFT))
             continue

@@ -151,7 +151,7 @@ def _worker_sandbox() -> Sandbox:
 
 def _effort(arm: Arm, answer: Answer) -> dict[str, float]:
     """Tokens, time and money of an answer, as far as they are known."""
-    found = {"tokens": float(answer.tokens)}
+    found = {"tokens": float(answer.tokens)} if answer.tokens else {}
     if answer.prompt_tokens:
         found["prompt_tokens"] = float(answer.prompt_tokens)
         if arm.price is not None:

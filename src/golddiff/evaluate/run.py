@@ -108,9 +108,8 @@ def evaluate(
     if len({arm.name for arm in arms}) < len(arms):
         raise UsageError(f"two arms have one name: {', '.join(arm.name for arm in arms)}")
     harness = harness_name(config)
-    run_id = derive_id(
-        "run", dataset_id, harness, *(f"{a.name}={a.identity}/{a.shots}" for a in arms), *(t.id for t in tasks)
-    )
+    asked = (f"{arm.name}={arm.identity} {arm.variant}/{arm.shots}" for arm in arms)
+    run_id = derive_id("run", dataset_id, harness, *asked, *(task.id for task in tasks))
     interview = Interview(
         tasks=tasks,
         earlier=EarlierChanges(earlier) if any(arm.shots for arm in arms) else None,
