@@ -40,7 +40,7 @@ def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def says(job: object) -> str:
         return json.dumps({"outcomes": {}, "details": {}, "collection": {}})
 
-    monkeypatch.setattr(task_files, "_grader", lambda: Grader(FakeSandbox(says), seed=1))
+    monkeypatch.setattr(task_files, "open_grader", lambda: Grader(FakeSandbox(says), seed=1))
     return path
 
 
@@ -85,10 +85,16 @@ def test_answers_are_scored_compared_and_written_as_results_and_as_a_log(
 
 
 def test_wrong_use_of_score_is_said(tasks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    two = tmp_path / "two.jsonl"
+    row = {"task_id": ROW["task_id"], "completion": ""}
+    two.write_text("".join(json.dumps(row | {"model": model}) + "\n" for model in ("a", "b")))
     for more, said in (
         ([], "either --samples"),
         (["--accepted", "--wrong"], "either --samples"),
         (["--wrong"], "known to be wrong"),
+        (["--accepted", "--output", "nowhere/x.jsonl"], "nowhere does not exist"),
+        (["--accepted", "--inspect", "nowhere/x.json"], "another --inspect"),
+        (["--samples", str(two), "--inspect", str(tmp_path / "x.json")], "about one model"),
     ):
         assert run(application, ["tasks", "score", "--tasks", str(tasks), *more]) != 0
         assert said in " ".join(capsys.readouterr().err.split())

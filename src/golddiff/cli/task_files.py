@@ -14,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from golddiff.cli.app import Workspace, console, emit_json, json_option, output, workspace_option
+from golddiff.cli.grading import in_a_line, open_grader, progress_bar, require_folder
 from golddiff.errors import InputError
 
 if TYPE_CHECKING:
     from golddiff.evaluate.programs import ProgramTask
     from golddiff.evaluate.samples import Judged
-    from golddiff.scoring.grading import Grader
 
 FORMATS = ("humaneval", "mbpp", "evalplus", "exercism", "quixbugs")
 _output = click.option(
@@ -76,8 +76,7 @@ def import_(
     from golddiff.evaluate.formats import read_tasks
     from golddiff.evaluate.programs import write_programs
 
-    if not target.parent.is_dir():  # before anything slow is done
-        raise InputError(f"the folder {target.parent} does not exist; make it first, or give another --output.")
+    require_folder("--output", target)
     tasks: dict[str, ProgramTask] = {}
     dropped: Counter[str] = Counter()
     for source in sources:
@@ -104,7 +103,7 @@ def import_(
         return
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_row(Text("tasks", style="bold"), str(len(kept)))
-    for reason, count in (*dropped.most_common(), *Counter(map(_short, unconfirmed.values())).most_common(8)):
+    for reason, count in (*dropped.most_common(), *Counter(map(in_a_line, unconfirmed.values())).most_common(8)):
         table.add_row(Text(reason), str(count))
     output.print(table)
     if kept:
@@ -112,11 +111,10 @@ def import_(
 
 
 def _confirmed(tasks: list[ProgramTask], packages: tuple[Path, ...]) -> tuple[list[ProgramTask], dict[str, str]]:
-    from golddiff.cli.tasks import progress_bar
     from golddiff.evaluate.programs import confirm
     from golddiff.scoring.executed import Unscored
 
-    grader, kept, unconfirmed, step = _grader(), [], {}, 32
+    grader, kept, unconfirmed, step = open_grader(), [], {}, 32
     with tempfile.TemporaryDirectory(prefix="golddiff-") as empty, progress_bar("confirming") as bar:
         for start in range(0, len(tasks), step):
             some = tasks[start : start + step]
@@ -171,29 +169,35 @@ def score(
 
     Where a file of answers says how its own harness judged them, the verdicts are compared.
     """
-    from golddiff.cli.tasks import progress_bar
     from golddiff.evaluate.formats.answers import read_answers, write_judged
     from golddiff.evaluate.programs import read_programs
     from golddiff.evaluate.samples import accepted_samples, agreement, judge, pass_rates
 
     if bool(files) + accepted + wrong != 1:
         raise click.UsageError("give either --samples FILE, or --accepted, or --wrong.")
+    require_folder("--output", target)
+    require_folder("--inspect", log)
     tasks = read_programs(source)
     samples = [sample for file in files for sample in read_answers(file)] or accepted_samples(tasks, wrong=wrong)
     if not samples:
         raise InputError(f"no task of {source} comes with a program that is known to be wrong.")
+    models = list(dict.fromkeys(sample.model for sample in samples))
+    if log and len(models) > 1:
+        raise InputError(f"--inspect: a log is about one model; these answers are of {', '.join(models)}.")
     with progress_bar("answers") as bar:
-        judged = judge(tasks, samples, _grader(), packages, progress=lambda done, total: bar(done, total, ""))
+        judged = judge(tasks, samples, open_grader(), packages, progress=lambda done, total: bar(done, total, ""))
     if target:
         write_judged(target, judged)
     if log:
         _write_log(log, tasks, judged, source.name)
-    models = {model: [one for one in judged if one.model == model] for model in dict.fromkeys(o.model for o in judged)}
+    of_models = {model: [one for one in judged if one.model == model] for model in models}
     beside = agreement(judged)
-    unscored = Counter(_short(one.detail) for one in judged if one.passed is None)
+    unscored = Counter(in_a_line(one.detail) for one in judged if one.passed is None)
     if as_json:
         said: dict[str, Any] = {
-            "models": {model: [msgspec.to_builtins(one) for one in pass_rates(of, ks)] for model, of in models.items()},
+            "models": {
+                model: [msgspec.to_builtins(one) for one in pass_rates(of, ks)] for model, of in of_models.items()
+            },
             "results": dict(Counter(one.result for one in judged)),
             "unscored": dict(unscored),
             "agreement": msgspec.to_builtins(beside) if beside else None,
@@ -203,7 +207,7 @@ def score(
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("model", "", "share", "tasks", "too few answers"):
         table.add_column(name, justify="left" if name in ("model", "") else "right")
-    for model, of_model in models.items():
+    for model, of_model in of_models.items():
         for rate in pass_rates(of_model, ks):
             share = str(rate.interval) if rate.interval else "–"
             table.add_row(Text(model), f"pass@{rate.k}", share, str(rate.tasks), str(rate.too_few))
@@ -224,9 +228,6 @@ def _write_log(path: Path, tasks: list[ProgramTask], judged: list[Judged], datas
     from golddiff.types import Message
 
     by_id, seen = {task.task_id: task for task in tasks}, Counter[str]()
-    models = list(dict.fromkeys(one.model for one in judged))
-    if len(models) > 1:
-        raise InputError(f"a log of Inspect is about one model; these answers are of {', '.join(models)}.")
     samples = []
     for one in judged:
         seen[one.task_id] += 1
@@ -241,12 +242,12 @@ def _write_log(path: Path, tasks: list[ProgramTask], judged: list[Judged], datas
                 reason=one.detail,
             )
         )
-    harness = _grader().describe()
+    harness = open_grader().describe()
     log = eval_log(
         samples,
         task="programs",
         dataset=dataset,
-        model=models[0],
+        model=judged[0].model,
         created=datetime.now(UTC),
         metadata={"harness": harness},
     )
@@ -279,6 +280,7 @@ def export(dataset: str, limit: int | None, explain: bool, target: Path, workspa
     from golddiff.store import Store
     from golddiff.store.datasets import find_dataset, read_dataset
 
+    require_folder("--output", target)
     with Store.open(workspace, write=False) as store:
         found = find_dataset(store, dataset)
         tasks = sample(read_dataset(store, found.id, "test"), limit)
@@ -289,14 +291,3 @@ def export(dataset: str, limit: int | None, explain: bool, target: Path, workspa
         emit_json({"dataset": found.id, "tasks": len(tasks), "output": str(target)})
     else:
         console.print(f"{len(tasks)} held-out tasks of {found.id} in {target}", markup=False, highlight=False)
-
-
-def _grader() -> Grader:
-    from golddiff.sandbox.bubblewrap import open_sandbox
-    from golddiff.scoring.grading import Grader
-
-    return Grader(open_sandbox())
-
-
-def _short(reason: str) -> str:
-    return " ".join(reason.split())[:110]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from golddiff.cli import task_files
-from golddiff.cli.app import console, emit_json, json_option, output
+from golddiff.cli.app import emit_json, json_option, output
+from golddiff.cli.grading import in_a_line, open_grader, progress_bar, require_folder
 from golddiff.cli.task_environments import chosen_packages, install_option, packages_option
-from golddiff.errors import InputError
 
 if TYPE_CHECKING:
     from golddiff.evaluate.predictions import Judged
-    from golddiff.scoring.grading import Grader
 
 _repository = click.option(
     "--repo", type=click.Path(path_type=Path), default=Path(), show_default="here", help="The repository."
@@ -67,10 +65,9 @@ def build(
     from golddiff.git import GitRepository
     from golddiff.store.repositories import describe_repository
 
-    if not target.parent.is_dir():  # before anything slow is done
-        raise InputError(f"the folder {target.parent} does not exist; make it first, or give another --output.")
+    require_folder("--output", target)
     with GitRepository.open(repo) as git:
-        grader, chosen = _grader(), chosen_packages(git, packages, install)
+        grader, chosen = open_grader(), chosen_packages(git, packages, install)
         with progress_bar("commits") as bar:
             built = build(
                 git,
@@ -100,7 +97,7 @@ def build(
         table.add_row(Text(reason), str(count))
     output.print(Text(f"{built.looked_at} commits looked at", style="dim"))
     output.print(table)
-    said = Counter(" ".join(reason.split())[:110] for reason in built.unconfirmed.values())
+    said = Counter(in_a_line(reason) for reason in built.unconfirmed.values())
     for reason, count in said.most_common(5):
         output.print(Text(f"{count} × {reason}", style="dim"))
     if built.tasks:
@@ -143,7 +140,7 @@ def grade(
     tasks = read_tasks(source)
     answers = read_predictions(predictions) if predictions else accepted_changes(tasks)
     with GitRepository.open(repo) as git:
-        grader, chosen = _grader(), chosen_packages(git, packages, install)
+        grader, chosen = open_grader(), chosen_packages(git, packages, install)
         with progress_bar("answers") as bar:
             judged = judge(
                 tasks,
@@ -158,9 +155,7 @@ def grade(
         emit_json([msgspec.to_builtins(one) for one in judged])
         return
     output.print(_shares(judged))
-    for reason, count in Counter(" ".join(one.detail.split())[:110] for one in judged if not one.resolved).most_common(
-        8
-    ):
+    for reason, count in Counter(in_a_line(one.detail) for one in judged if not one.resolved).most_common(8):
         output.print(Text(f"{count} × {reason}", style="dim"))
 
 
@@ -176,30 +171,6 @@ def _shares(judged: Sequence[Judged]) -> Table:
         share = str(wilson(sum(scored), len(scored))) if scored else "–"
         table.add_row(Text(model), str(sum(scored)), str(len(scored)), share, str(len(of_model) - len(scored)))
     return table
-
-
-def _grader() -> Grader:
-    from golddiff.sandbox.bubblewrap import open_sandbox
-    from golddiff.scoring.grading import Grader
-
-    return Grader(open_sandbox())
-
-
-@contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Show how much is done; the function that it gives takes what is done, what there is, and a few words."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console) as bars:
-        task = bars.add_task("", total=None)
-        yield lambda done, total, said: bars.update(task, completed=done, total=total, description=said)
 
 
 for _command in (task_files.import_, task_files.score, task_files.export):
