@@ -6,11 +6,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from golddiff.errors import InputError
+from golddiff.git import GitRepository
+from golddiff.outcomes import many
 from golddiff.outcomes.many import Everywhere, compute_below, repositories_below
 from golddiff.outcomes.survival.stored import lines_file
 from golddiff.parallel import Workers
@@ -129,6 +132,34 @@ def test_a_session_from_elsewhere_is_given_to_the_repository_whose_files_it_edit
     source.decide()
     assert source.states()["shop"][session] == "accepted"
     assert session not in source.states()["site"]
+
+
+def test_where_repositories_are_many_few_object_readers_run_at_once(
+    source: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a process with two pipes, and a process may have no more than some hundred files."""
+    monkeypatch.setattr(many, "_MOST_READERS", 1)
+    recorder = source.shop.session("away").prompt()
+    recorder.session = msgspec.structs.replace(recorder.session, cwd="/home/another/machine")
+    recorder.replace("src/module_1.py", "found = self.items_1", "found = self.kept_1")  # both are asked for it
+    session = recorder.save()
+    opened: list[GitRepository] = []
+    running: list[int] = []
+    really, asked = GitRepository.open, many.belongs
+
+    def tracked(path: Path) -> GitRepository:
+        opened.append(really(path))
+        return opened[-1]
+
+    def counted(*arguments: Any) -> tuple[bool | None, str]:
+        verdict = asked(*arguments)
+        running.append(sum(git._reader is not None for git in opened))
+        return verdict
+
+    monkeypatch.setattr(GitRepository, "open", tracked)
+    monkeypatch.setattr(many, "belongs", counted)
+    assert session in source.decide().nowhere
+    assert running == [1, 1]
 
 
 def test_a_session_that_two_repositories_may_have_is_left_alone_and_both_are_named(source: Folder) -> None:

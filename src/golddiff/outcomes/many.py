@@ -37,6 +37,8 @@ from golddiff.store.repositories import describe_repository
 from golddiff.store.signals import SignalBook
 from golddiff.types import Clean, Outcome, Repository, Session
 
+_MOST_READERS = 32
+"""Repositories whose object readers may run at once while sessions are placed: each is a process with two pipes."""
 _NEVER_ENTERED = frozenset({".git", ".golddiff", ".hg", ".venv", "__pycache__", "node_modules"})
 
 
@@ -186,6 +188,7 @@ def survey(store: Store, paths: Sequence[Path], book: SignalBook, progress: Prog
         try:
             git = GitRepository.open(path)
             row.repository = describe_repository(git)
+            git.close()
         except (GolddiffError, OSError) as error:
             row.error = InputError(f"{path}: {error}")
             rows.append(row)
@@ -270,9 +273,12 @@ def _by_files(
             if place not in known:
                 known[place] = opened[place].paths(accepted_graph(opened[place])[0])
             verdict, why = belongs(opened[place], session, events, known[place])
-        except GolddiffError as error:
+        except (GolddiffError, OSError) as error:
             row.error = InputError(f"{place}: {error}")
             continue
+        finally:
+            if len(rows) > _MOST_READERS:
+                opened[place].close()
         if verdict is not False:
             ranks[row.repository.id] = 3 if why == BY_CONTENT else 2 if verdict else 1, place
     return ranks
