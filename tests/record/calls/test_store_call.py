@@ -357,6 +357,21 @@ def test_an_earlier_response_that_is_gone_on_from_is_a_branch(store: Store) -> N
     assert store.count(Session) == 2
 
 
+def test_a_response_whose_thread_is_not_in_the_store_any_more_holds_up_no_other_call(store: Store) -> None:
+    add(store, stored("openai-responses", {"model": "gpt-y", "input": "a"}, codex_answer(0), at=0))
+    (thread,) = store.find(Thread)
+    with store.transaction():
+        store.remove(Thread, thread.id)
+    body = {"model": "gpt-y", "input": "b", "previous_response_id": "resp_0"}
+    outcomes = add(
+        store,
+        stored("openai-responses", body, codex_answer(1), at=10),
+        stored("openai-responses", {"model": "gpt-y", "input": "c"}, codex_answer(2), at=20),
+    )
+    assert [outcome.failed for outcome in outcomes] == ["InputError", None]
+    assert store.count(Call) == 3
+
+
 def test_a_tool_call_that_the_stream_broke_off_in_is_no_event(store: Store) -> None:
     claude = Claude()
     claude.user("go")

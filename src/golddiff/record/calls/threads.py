@@ -154,7 +154,7 @@ def candidates(batch: Batch, asking: Asking) -> list[Thread]:
     calls = batch.find(Call, "response_id", previous) if previous is not None else []
     ids = [call.thread_id for call in calls if call.thread_id is not None]
     batch.look_up(Thread, "id", ids)
-    return found + [batch.get(Thread, one) for one in ids]
+    return found + [thread for one in ids if (thread := batch.known(Thread, one)) is not None]
 
 
 def place(batch: Batch, asking: Asking) -> Place:
