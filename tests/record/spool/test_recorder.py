@@ -150,6 +150,18 @@ def test_texts_that_come_with_every_call_are_remembered_only_as_long_as_there_is
     assert TOKEN not in str(remembered)
 
 
+def test_long_texts_are_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller chooses the model's name and the headers, and could fill the memory with them."""
+    remembered: list[dict[object, object]] = []
+    real = encode.clean_call
+    monkeypatch.setattr(encode, "clean_call", lambda *parts: remembered.append(parts[-1]) or real(*parts))
+    long = "long " * 1_000
+    record(tmp_path, [raw_call(asked_model=long), raw_call(request_headers=(("x-title", long),))])
+    assert [call.asked_model for call in read(tmp_path)] == [long, "a-model"]
+    assert remembered[-1]
+    assert long not in str(remembered)
+
+
 def test_a_secret_spelled_out_over_a_stream_does_not_reach_the_disk(tmp_path: Path) -> None:
     events = [b'data: {"delta":{"content":"%s"}}\n\n' % TOKEN[at : at + 3].encode() for at in range(0, len(TOKEN), 3)]
     record(tmp_path, [raw_call(b"{}", b"".join(events), streamed=True)])

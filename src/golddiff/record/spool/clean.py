@@ -26,6 +26,8 @@ from golddiff.types import Clean, CleanBytes
 MOST_UNPACKED_BYTES = 64 << 20
 
 _MOST_REMEMBERED = 4_096
+_LONGEST_REMEMBERED = 4_096
+"""Characters: what is longer comes from someone who fills memory, and is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def _facts(raw: RawCall, number: int, left_out: list[str], own: dict[str, str], 
     if names is None:
         texts = _redacted([name or "" for name in said], own)
         names = tuple([None if name is None else text for name, text in zip(said, texts, strict=True)])
-        _remember(remembered, said, names)
+        _remember(remembered, said, names, texts)
     if asked is None:
         asked = _redacted_headers(raw.request_headers, own, remembered)
     if answered is None:
@@ -95,7 +97,7 @@ def _facts(raw: RawCall, number: int, left_out: list[str], own: dict[str, str], 
     if tried is None:
         pairs = _redacted([text for each in raw.attempts for text in (each.upstream, each.result)], own)
         tried = tuple([Attempted(name, result) for name, result in zip(pairs[::2], pairs[1::2], strict=True)])
-        _remember(remembered, raw.attempts, tried)
+        _remember(remembered, raw.attempts, tried, pairs)
     upstream, method, path, asked_model, key_id = names
     return CallFacts(
         call_id=raw.call_id,
@@ -122,7 +124,7 @@ def _facts(raw: RawCall, number: int, left_out: list[str], own: dict[str, str], 
 def _redacted_headers(headers: Headers, own: dict[str, str], remembered: Remembered) -> CleanHeaders:
     texts = _redacted(list(chain.from_iterable(headers)), own)
     pairs = tuple(zip(texts[::2], texts[1::2], strict=True))
-    _remember(remembered, headers, pairs)
+    _remember(remembered, headers, pairs, texts)
     return pairs
 
 
@@ -133,9 +135,9 @@ def _redacted(texts: Sequence[str], own: dict[str, str]) -> tuple[Clean, ...]:
     return redact_fields(texts)
 
 
-def _remember(remembered: Remembered, part: tuple[Any, ...], clean: tuple[Any, ...]) -> None:
-    """Remember what redaction left as it was."""
-    if clean == part:
+def _remember(remembered: Remembered, part: tuple[Any, ...], clean: tuple[Any, ...], texts: tuple[Clean, ...]) -> None:
+    """Remember what redaction left as it was; `texts` are those that it holds."""
+    if clean == part and sum(map(len, texts)) <= _LONGEST_REMEMBERED:
         if len(remembered) >= _MOST_REMEMBERED:
             remembered.clear()
         remembered[part] = clean
