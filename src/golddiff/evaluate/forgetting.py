@@ -20,6 +20,7 @@ from golddiff.evaluate.arms import Arm
 from golddiff.evaluate.asking import Way
 from golddiff.evaluate.likelihood import untouched
 from golddiff.evaluate.run import EvaluationConfig, Progress, harness_name, open_book
+from golddiff.providers.on_demand import OnDemand
 from golddiff.statistics.intervals import Interval, percentile_interval, resample, resampled_ratios
 from golddiff.statistics.paired import paired_difference
 from golddiff.store import Store
@@ -74,6 +75,8 @@ def measure_forgetting(
         progress(f"{arm.name}: untouched code", 0, len(texts))
         with open_book(store, arm, arm.upstream, harness) as book:
             columns[arm.name] = untouched(book, texts, Way(batch=config.batch))
+        if isinstance(arm.upstream, OnDemand):
+            arm.upstream.close()
         progress(f"{arm.name}: untouched code", len(texts), len(texts))
     kept = [
         index for index in range(len(texts)) if all(isinstance(found[index], Likelihood) for found in columns.values())

@@ -109,10 +109,13 @@ class LocalOpener:
     cache: Path
     cores: int = 0
     """Cores that answer; 0: all of the machine."""
+    chat: bool = False
+    """Asked in the folder's chat template, whatever form the model was trained in."""
 
     def open(self) -> LocalUpstream:
-        """Return the model. Raises ModelError as `open_local` does."""
-        return open_local(self.folder, self.cache, threads=1, workers=self.cores or os.cpu_count() or 1)
+        """Return the model. Raises ModelError as `open_local` and `in_chat` do."""
+        model = open_local(self.folder, self.cache, threads=1, workers=self.cores or os.cpu_count() or 1)
+        return in_chat(model, self.folder) if self.chat else model
 
 
 def in_chat(model: LocalUpstream, folder: Path) -> LocalUpstream:

@@ -17,9 +17,12 @@ from golddiff.evaluate.forgetting import Document, Forgetting, measure_forgettin
 from golddiff.evaluate.run import Progress
 from golddiff.evaluate.summary import Summary
 from golddiff.evaluate.tasks import sample
-from golddiff.models.export import QUANTIZATION
+from golddiff.models.export import QUANTIZATION, engine_folder
+from golddiff.models.folder import read_engine_manifest
+from golddiff.models.renderer import choose_spec
+from golddiff.providers.on_demand import OnDemand
 from golddiff.recipes.house_style.config import DemoConfig
-from golddiff.serve.local import LocalUpstream, in_chat, open_for_batches
+from golddiff.serve.local import LocalOpener
 from golddiff.store import Store
 from golddiff.store.datasets import read_dataset
 from golddiff.types import Checkpoint, EvaluationRun, Example, Score
@@ -73,12 +76,13 @@ def measure(
     held_out = list(read_dataset(store, dataset.id, "test"))
     apart = [example for example in held_out if example.path not in trained_on]
     tasks = sample(apart, config.tasks)
-    models = {BASE: open_for_batches(base, cache)}
-    models |= {arm: open_for_batches(store.files(one.folder), cache) for arm, one in checkpoints.items()}
+    models = {arm: _Model(store.files(one.folder), cache) for arm, one in checkpoints.items()} | {
+        BASE: _Model(base, cache)
+    }
     first = {row.example.id: str(row.attempt) for row in rows if row.attempt is not None}
     arms = [  # base first and the student third: what `forgetting` compares
-        _asked(BASE, Role.BASE, models[BASE], _identity(models[BASE])),
-        _asked(R0, Role.BASE, models[BASE], _identity(models[BASE]), shots=config.shots),
+        _asked(BASE, Role.BASE, models[BASE], models[BASE].identity),
+        _asked(R0, Role.BASE, models[BASE], models[BASE].identity, shots=config.shots),
         *(
             _asked(arm, Role.STUDENT if arm == STUDENT else Role.CONTROL, models[arm], one.id)
             for arm, one in checkpoints.items()
@@ -89,9 +93,9 @@ def measure(
     others, shown = off_workflow
     student = checkpoints[STUDENT]
     off_arms = [
-        _asked(BASE, Role.BASE, models[BASE], _identity(models[BASE]), shots=config.shots),
+        _asked(BASE, Role.BASE, models[BASE], models[BASE].identity, shots=config.shots),
         # Asked as the base is: what differs is then what training did to the weights, not the form of the question.
-        _asked(STUDENT, Role.STUDENT, in_chat(models[STUDENT], store.files(student.folder)), student.id, config.shots),
+        _asked(STUDENT, Role.STUDENT, models[STUDENT].in_chat(), student.id, config.shots),
         _asked(AS_SERVED, Role.STUDENT, models[STUDENT], student.id, shots=config.shots),
     ]
     off = _evaluated(store, others, off_arms, shown, dataset.id, settings, progress)
@@ -100,21 +104,31 @@ def measure(
     return Measured(workflow, off, forgetting, len(held_out) - len(apart))
 
 
-def _asked(name: str, role: Role, model: LocalUpstream, identity: str, shots: int = 0) -> Arm:
-    form = model.manifest.renderer
+class _Model:
+    """A model that is in memory only while it is asked."""
+
+    def __init__(self, folder: Path, cache: Path, *, chat: bool = False) -> None:
+        self._folder, self._cache = folder, cache
+        manifest = read_engine_manifest(engine_folder(folder, cache))
+        self.identity = f"{manifest.name}@{manifest.weights_hash[:12]}"
+        self.form = choose_spec(folder, "chat") if chat else manifest.renderer
+        self.upstream = OnDemand(LocalOpener(manifest.name, folder, cache, chat=chat))
+
+    def in_chat(self) -> _Model:
+        """Return the same weights, asked in the base's chat template."""
+        return _Model(self._folder, self._cache, chat=True)
+
+
+def _asked(name: str, role: Role, model: _Model, identity: str, shots: int = 0) -> Arm:
     return Arm(
         name=name,
         role=role,
         identity=identity,
-        variant=f"{QUANTIZATION}, {form.name}",
-        upstream=model,
-        explain=form.explain or role is Role.BASE,
+        variant=f"{QUANTIZATION}, {model.form.name}",
+        upstream=model.upstream,
+        explain=model.form.explain or role is Role.BASE,
         shots=shots,
     )
-
-
-def _identity(model: LocalUpstream) -> str:
-    return f"{model.name}@{model.manifest.weights_hash[:12]}"
 
 
 def _evaluated(

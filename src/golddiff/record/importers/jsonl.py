@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
 from io import FileIO
@@ -52,7 +52,7 @@ class JsonLines(Generic[RecordT]):
         records have UUIDs, of what is read of them)."""
         self.damaged: list[Damage] = []
         self.skipped: Counter[str] = Counter()
-        self._decoder = cast("msgspec.json.Decoder[RecordT]", _decoder(record_type))
+        self._decoder = cast("msgspec.json.Decoder[RecordT]", _decoder(cast("Hashable", record_type)))
         self._uuid_of = uuid_of
         self._counted = (0, 1)
         """A place in the file, and the number of the line that begins there."""
