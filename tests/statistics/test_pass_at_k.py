@@ -60,6 +60,13 @@ def test_all_passing_tasks_are_no_certainty() -> None:
         assert found.low < 0.9
 
 
+def test_one_task_tells_nothing_of_others() -> None:
+    for counts, clusters in (([(10, 3)], None), ([(10, 3)] * 4, None), ([(10, 3), (10, 4)], ["a", "a"])):
+        found = mean_pass_at_k(counts, 1, clusters)
+        assert found.interval is None
+        assert found.tasks == len(counts)
+
+
 @pytest.mark.parametrize(("n", "c", "k"), [(3, 1, 4), (3, 4, 1), (3, -1, 1), (3, 1, 0)])
 def test_impossible_counts_are_refused(n: int, c: int, k: int) -> None:
     with pytest.raises(ValueError, match="need 1 <= k"):

@@ -5,7 +5,8 @@ admitted if the most that it can cost still fits beside what is under way; so th
 the server's tokens are bytes or longer and it charges no more than was stated. Once nothing more is admitted,
 `evaluate` stops: what was answered is kept, and the same command goes on, with a new budget.
 
-A request that fails is taken as free (providers do not bill errors); one whose usage the server does not tell is taken
+A request that fails is taken as free (providers do not bill errors), and one that is sent again after its connection
+broke as one (a provider may bill both); one whose usage the server does not tell is taken
 at the most that it can cost. Time is that of asking: judging what was answered is not cut off.
 """
 

@@ -27,7 +27,8 @@ class PassAtK(msgspec.Struct, frozen=True, kw_only=True):
 
     k: int
     interval: Interval | None
-    """None where no task has k answers."""
+    """None where no task has k answers, or all have the same share between 0 and 1, as a single task has: nothing then
+    tells how far tasks differ."""
     tasks: int
     """Tasks with an estimate."""
     too_few: int
@@ -66,7 +67,7 @@ def mean_pass_at_k(
         interval = wilson(int(sum(estimates)), len(rows))
     elif rows and len(set(estimates)) == 1 and estimates[0] in (0.0, 1.0):
         interval = wilson(int(estimates[0]) * width, width)  # draws of equal values never differ, which is no certainty
-    elif rows:
+    elif len(set(estimates)) > 1 and width > 1:
         interval = cluster_bootstrap(
             estimates, [1.0] * len(rows), [name for name, _ in rows], resamples=resamples, seed=seed
         )
