@@ -52,6 +52,14 @@ def test_two_trainings_say_nothing_of_seeds_and_the_report_says_so(store: Store,
     assert made(store, sandbox, *OTHERS).seeds_caution == ""
 
 
+def test_trainings_that_all_do_everything_are_no_certainty(store: Store, sandbox: FakeSandbox) -> None:
+    trained = [arm(f"student seed {seed}", Role.STUDENT, 10, training="student") for seed in range(3)]
+    (training,) = made(store, sandbox, *OTHERS, *trained).trainings
+    assert training.success is not None
+    assert 0.5 < training.success.low < training.success.high == 1
+    assert training.differences["teacher"].low < 0 < training.differences["teacher"].high
+
+
 def test_sizes_of_training_set_make_a_curve_or_a_reason(store: Store, sandbox: FakeSandbox) -> None:
     sizes = {10: 3, 40: 6, 160: 8, 640: 9, 2560: 9}
     trained = [arm(f"student-{size}", Role.STUDENT, share, examples=size) for size, share in sizes.items()]

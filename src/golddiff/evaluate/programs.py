@@ -11,6 +11,7 @@ of one file share one trust domain: an empty tree, into which each run writes it
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -173,7 +174,7 @@ def read_programs(path: Path) -> list[ProgramTask]:
             raise InputError(f"{said} Make some: golddiff tasks import {path} --output tasks.jsonl") from error
     if not tasks:
         raise InputError(f"{path} holds no task.")
-    twice = next((task.task_id for task in tasks if sum(one.task_id == task.task_id for one in tasks) > 1), None)
+    twice = next((name for name, count in Counter(task.task_id for task in tasks).items() if count > 1), None)
     if twice is not None:
         raise InputError(f"{path} holds {twice!r} more than once, so answers to it could not be told apart.")
     return tasks

@@ -15,7 +15,7 @@ import numpy as np
 from golddiff.evaluate.arms import Role
 from golddiff.evaluate.columns import Columns, Floats
 from golddiff.evaluate.recovery import Recovery
-from golddiff.statistics.intervals import Interval, percentile_interval, resampled_ratios
+from golddiff.statistics.intervals import Interval, never_certain, percentile_interval, resampled_ratios
 from golddiff.statistics.learning import HalfPlateau, NoHalfPlateau, half_plateau
 from golddiff.statistics.recovered import capability_recovered
 from golddiff.statistics.seeds import FEWEST_SEEDS, seed_noise
@@ -90,7 +90,7 @@ def _training(columns: Columns, name: str, arms: Sequence[str]) -> Training:
         arms=tuple(arms),
         tasks=int(known_N.sum()),
         each=tuple(each),
-        success=_widened(columns, mean_N, known_N, each) if enough else None,
+        success=_widened(columns, mean_N, known_N, each, least=0.0) if enough else None,
         differences={other: found for other, found in differences.items() if found},
         recoveries=_recoveries(columns, name, arms, base) if enough and base else (),
     )
@@ -105,11 +105,12 @@ def _together(columns: Columns, arms: Sequence[str], *others: str) -> tuple[Floa
     return mean_N, known_N, [float((value * known_N).sum() / total) if total else 0.0 for value, _ in found]
 
 
-def _widened(columns: Columns, mean_N: Floats, known_N: Floats, each: Sequence[float]) -> Interval:
+def _widened(columns: Columns, mean_N: Floats, known_N: Floats, each: Sequence[float], *, least: float) -> Interval:
     draws_R = resampled_ratios(mean_N, known_N, columns.counts_RN) + seed_noise(
         each, columns.resamples, seed=columns.seed
     )
     found = percentile_interval(float(mean_N.sum() / known_N.sum()), draws_R, clusters=columns.width)
+    found = never_certain(found, least=least)
     return msgspec.structs.replace(found, method=f"{found.method} over tasks, Student's t over {len(each)} seeds")
 
 
@@ -117,7 +118,7 @@ def _difference(columns: Columns, arms: Sequence[str], other: str) -> Interval |
     mean_N, known_N, each = _together(columns, arms, other)
     if not known_N.sum():
         return None
-    return _widened(columns, mean_N - columns.values(other, "success")[0] * known_N, known_N, each)
+    return _widened(columns, mean_N - columns.values(other, "success")[0] * known_N, known_N, each, least=-1.0)
 
 
 def _recoveries(columns: Columns, name: str, arms: Sequence[str], base: str) -> tuple[Recovery, ...]:

@@ -24,7 +24,15 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Interval", "cluster_bootstrap", "percentile_interval", "resample", "resampled_ratios", "wilson"]
+__all__ = [
+    "Interval",
+    "cluster_bootstrap",
+    "never_certain",
+    "percentile_interval",
+    "resample",
+    "resampled_ratios",
+    "wilson",
+]
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +123,22 @@ def percentile_interval(
         level=level,
         clusters=clusters,
         method="percentile cluster bootstrap",
+    )
+
+
+def never_certain(found: Interval, *, least: float) -> Interval:
+    """Return `found`; where all its draws agree, which is no certainty, as wide as Wilson's for none of its clusters.
+
+    `least` is the smallest value there can be (0 for a share, -1 for a difference of shares); the largest is 1.
+    """
+    if found.low < found.high:
+        return found
+    room = wilson(0, found.clusters, found.level).high
+    return msgspec.structs.replace(
+        found,
+        low=max(least, found.estimate - room),
+        high=min(1.0, found.estimate + room),
+        method="wilson, one trial per cluster",
     )
 
 

@@ -16,11 +16,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from golddiff.statistics.intervals import Interval, percentile_interval, resampled_ratios, wilson
+from golddiff.statistics.intervals import Interval, never_certain, percentile_interval, resampled_ratios
 
 __all__ = ["holm", "mcnemar_exact", "paired_difference", "success_difference"]
 
@@ -89,12 +88,4 @@ def success_difference(
     wide as Wilson's for none of `clusters` trials. Raises ValueError as `paired_difference` does.
     """
     found = paired_difference((first, known), (second, known), counts_RN, clusters=clusters, level=level)
-    if found.low < found.high:
-        return found
-    room = wilson(0, clusters, level).high
-    return msgspec.structs.replace(
-        found,
-        low=max(-1.0, found.estimate - room),
-        high=min(1.0, found.estimate + room),
-        method="wilson, one trial per cluster",
-    )
+    return never_certain(found, least=-1.0)
