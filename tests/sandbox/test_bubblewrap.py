@@ -15,7 +15,7 @@ import pytest
 from golddiff.errors import SandboxError
 from golddiff.sandbox import bubblewrap, policy
 from golddiff.sandbox.bubblewrap import Bubblewrap, open_sandbox
-from golddiff.sandbox.contract import Ending, Job, Limits, Result
+from golddiff.sandbox.contract import Batch, Domain, Ending, Job, Limits, Result
 
 RUN_CANDIDATE = """
 import json, sys
@@ -442,3 +442,29 @@ def test_a_binary_that_only_pretends_is_refused(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(bubblewrap, "_binaries", lambda: iter([fake]))
     with pytest.raises(SandboxError, match="no sandbox works"):
         open_sandbox()
+
+
+def test_what_a_domain_imports_is_limited_too(sandbox: Bubblewrap) -> None:
+    """A repository says which packages it needs, and the warm interpreter imports some of them."""
+    prepare = """
+import builtins, os, time
+kids = []
+try:
+    for _ in range(100):
+        if not (kid := os.fork()):
+            time.sleep(60)
+        kids.append(kid)
+except BlockingIOError:
+    pass
+for kid in kids:
+    os.kill(kid, 9), os.waitpid(kid, 0)
+builtins.forked, builtins.grew = len(kids), True
+try:
+    bytearray(8 << 30)
+except MemoryError:
+    builtins.grew = False
+"""
+    batch = Batch(jobs=[Job("print(0 < forked < 24, grew)", "")], domain=Domain(prepare=prepare), limits=Limits())
+    (results,) = sandbox.run_batches([batch])
+    assert not isinstance(results, SandboxError)
+    assert results[0].stdout == b"True False\n"

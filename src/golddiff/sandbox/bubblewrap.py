@@ -37,6 +37,12 @@ __all__ = ["Bubblewrap", "open_sandbox"]
 
 _START_SEC = 20.0
 _GRACE_SEC = 3.0
+# What a warm interpreter may have beside the job that it runs. It imports what a domain names, and so runs code of the
+# packages that a repository asks for; its processor time is in no job's, and the time that it is waited for bounds it.
+_OWN_PROCESSES = 8
+_OWN_BYTES = 2 << 30
+_OWN_FILES = 1024
+_FOR_EVER_SEC = 1 << 30
 FIX = (
     "Untrusted code is never run without a sandbox. Install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap; "
     "or: pip install 'golddiff[sandbox]') and allow unprivileged user namespaces (sysctl user.max_user_namespaces "
@@ -188,7 +194,15 @@ class _Server:
         shared = json.dumps({"path": batch.domain.path, "prepare": batch.domain.prepare})
         argv = [sandbox._interpreter.executable, "-P", "-s", "-S", "-c", source, shared]
         command = sandbox._command(argv, limits, batch.domain.readable)
-        self._inside = Inside(command, sandbox._filter, {}, private=True)
+        around = msgspec.structs.replace(
+            limits,
+            processes=limits.processes + _OWN_PROCESSES,
+            memory_bytes=limits.memory_bytes + _OWN_BYTES,
+            file_bytes=max(limits.file_bytes, limits.disk_bytes),
+            cpu_sec=_FOR_EVER_SEC,
+            open_files=max(limits.open_files, _OWN_FILES),
+        )
+        self._inside = Inside(command, sandbox._filter, {}, limits=around, uid=sandbox._uid, private=True)
         if self._line(_START_SEC) != b'{"ready": true}':
             said = self._inside.err.decode(errors="replace").strip()[-500:]
             self._inside.close()

@@ -55,6 +55,9 @@ def _limit(process: int, limits: Limits) -> None:
         (resource.RLIMIT_NOFILE, limits.open_files, limits.open_files),
         (resource.RLIMIT_CORE, 0, 0),
     ):
+        _, most = resource.prlimit(process, kind)  # where less is allowed here, that stays
+        if most != resource.RLIM_INFINITY:
+            soft, hard = min(soft, most), min(hard, most)
         resource.prlimit(process, kind, (soft, hard))
 
 
