@@ -62,3 +62,11 @@ def test_what_an_instruction_says_is_what_happens() -> None:
 def test_rows_without_words_have_no_drills() -> None:
     assert drills([row("1\n", "2\n")], 3, seed=0) == []
     assert drills([], 3, seed=0) == []
+
+
+def test_a_kind_that_finds_nothing_to_edit_gives_way_to_another() -> None:
+    plain = [row(f"name{n}=other\n", f"name{n}=third\n") for n in range(300)]
+    for seed in range(8):
+        groups = drills(plain, 3, seed)
+        assert len(groups) > 9  # without it, none after the first such kind
+        assert "Use" not in {group[0].instruction.split()[0] for group in groups}

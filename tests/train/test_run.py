@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from golddiff.errors import ModelError, RightsError
+from golddiff.errors import InputError, ModelError, RightsError
 from golddiff.models import read_manifest
 from golddiff.models.folder import hash_weights
 from golddiff.prompts import edit_messages
@@ -124,6 +124,12 @@ def test_students_that_learn_side_by_side_become_what_they_become_alone(base, tm
     weights = [{name: one.weights_hash for name, one in made.items()} for made in (together, alone)]
     assert weights[0] == weights[1]
     assert weights[0]["one"] != weights[0]["two"]
+
+
+def test_two_names_for_the_same_rows_are_refused(store, base) -> None:
+    config = msgspec.structs.replace(CONFIG, seed=9)
+    with pytest.raises(InputError, match="same rows"):
+        train_checkpoints(store, {"one": "ours", "two": "ours"}, base, config)
 
 
 def test_where_one_of_two_fails_the_other_saves_its_state(base, tmp_path) -> None:

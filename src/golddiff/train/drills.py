@@ -23,6 +23,8 @@ __all__ = ["drills"]
 
 WORD = re.compile(r"[A-Za-z_]\w{2,}")
 SPACED = re.compile(r" *(==|[=+\-*/%<>!]=?) *")
+MISSES = 50
+"""Texts without anything to edit, after which another kind is drawn: some code has no quotes at all."""
 _Drill: TypeAlias = Callable[[str], tuple[str, str] | None]
 """Text → (instruction, text after the edit); None where the text has nothing to edit."""
 
@@ -36,14 +38,18 @@ def drills(examples: Sequence[Example], size: int, seed: int) -> list[list[Examp
     groups: list[list[Example]] = []
     group: list[Example] = []
     drill = _draw(chance, words) if words else None
+    missed = 0
     for place in places:
         if drill is not None and (made := drill(texts[place])) and made[1] != texts[place]:
             instruction, after = map(redact_text, made)
             row = examples[place // 2]
             group.append(msgspec.structs.replace(row, instruction=instruction, before=texts[place], after=after))
+        else:
+            missed += 1
         if len(group) == size:
             groups.append(group)
-            group, drill = [], _draw(chance, words)
+        if words and (len(group) == size or missed == MISSES):
+            group, drill, missed = [], _draw(chance, words), 0
     return groups
 
 
