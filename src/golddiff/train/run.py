@@ -85,8 +85,8 @@ def train_checkpoints(
     (LOG.md, 2026-11-22), each with a model of its own in memory; `report` is called from their threads. Which learn
     together follows from `datasets` alone, so a continued run ends with the same weights.
 
-    Raises what `train_checkpoint` raises, when all of those that learn together have saved their state; and `InputError`
-    for two datasets of the same rows.
+    Raises what `train_checkpoint` raises, when all of those that learn together have saved their state; and
+    `InputError` for two datasets of the same rows.
     """
     job_of = {name: _prepare(store, dataset, base, config, say) for name, dataset in datasets.items()}
     keys = [job.key for job in job_of.values() if isinstance(job, _Job)]
