@@ -28,8 +28,17 @@ def test_blocks_cost_one_token_per_turn(folder) -> None:
     assert len(tokens) == 2 + len(EDIT[0].content)
 
 
-def test_shots_end_as_answers_end(folder) -> None:
-    blocks = renderer(folder, "blocks")
+def test_blocks_are_for_one_bare_request_and_the_chat_template_for_all_else(folder) -> None:
+    blocks, chat = renderer(folder, "blocks"), renderer(folder, "chat")
+    for asked in ((Message("system", "be brief"), *EDIT), (*EDIT, Message("assistant", "x = 2"), *EDIT)):
+        assert blocks.prompt(asked) == chat.prompt(asked)
+    assert blocks.prompt(EDIT) != chat.prompt(EDIT)
+    assert blocks.end_id == chat.end_id
+
+
+def test_without_a_chat_template_shots_are_blocks_that_end_as_answers_end(tmp_path) -> None:
+    write_tokenizer(tmp_path, template=None)
+    blocks = renderer(tmp_path, "blocks")
     shot = (*EDIT, Message("assistant", "x = 2"))
     assert blocks.prompt([*shot, *EDIT])[: -len(blocks.prompt(EDIT))] == blocks.prompt(EDIT) + blocks.answer("x = 2")
 

@@ -5,7 +5,7 @@ import pytest
 from golddiff.models.folder import Manifest
 from golddiff.models.renderer import choose_spec, load_renderer
 from golddiff.serve.engines.scripted import ScriptedEngine
-from golddiff.serve.local import LocalUpstream, in_chat
+from golddiff.serve.local import LocalUpstream
 from golddiff.types import Message
 from tiny_llama import write_tokenizer
 
@@ -44,11 +44,3 @@ def test_a_text_without_a_conversation_is_a_bare_document(model) -> None:
     ((nll, tokens),) = model.loglikelihood([((), "x = 1")])
     assert nll == tokens > 0
     assert len(model.engine.scored[0][0]) == 1
-
-
-def test_the_same_weights_can_be_asked_in_the_chat_template(model, tmp_path) -> None:
-    chatting = in_chat(model, tmp_path)
-    assert chatting.engine is model.engine
-    assert chatting.manifest.renderer.explain
-    asked = load_renderer(tmp_path, choose_spec(tmp_path, "chat")).prompt(REQUEST)
-    assert chatting.prompt(REQUEST) == asked != model.prompt(REQUEST)

@@ -90,9 +90,7 @@ def _show(done: Finished) -> None:
     terminal.show(workflow, output)
     families = ", ".join(f"{family} {share.estimate:.0%}" for family, share in workflow.arm("student").families.items())
     output.print(f"Student by family: {families}", highlight=False)
-    output.print(
-        "\nOff-workflow families, never trained on (asked in the base's chat template, and as served):", style="bold"
-    )
+    output.print("\nOff-workflow families, never trained on, base and student sent the same messages:", style="bold")
     terminal.show(off, output)
     untouched = done.measured.untouched
     before, after, change = untouched.arms["base"], untouched.arms["student"], untouched.differences["student"]

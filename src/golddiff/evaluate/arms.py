@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from golddiff.errors import UsageError
+from golddiff.evaluate.about import About
 from golddiff.evaluate.budget import Price
 from golddiff.prompts import edit_messages
 from golddiff.prompts.nearest import EarlierChanges
@@ -70,27 +71,24 @@ class Arm:
         if (self.upstream is None) == (self.recorded is None):
             raise UsageError(f"arm {self.name} needs either a model to ask or recorded answers")
 
-    def about(self) -> dict[str, float | int | str | None]:
-        """Return what a report must know of the arm besides its scores, for `EvaluationRun.summary`."""
-        return {
-            f"{key}:{self.name}": value
-            for key, value in (
-                ("role", self.role.value),
-                ("training", self.training or None),
-                ("examples", self.examples),
-                ("in_flight", self.in_flight or None),
-                ("price", self.price.source if self.price else None),
-            )
-            if value is not None
-        }
+    def about(self) -> About:
+        """Return what a report must know of the arm besides its scores."""
+        return About(
+            role=self.role.value,
+            training=self.training,
+            examples=self.examples,
+            in_flight=self.in_flight,
+            price=self.price.source if self.price else "",
+        )
 
     def messages(self, example: Example, earlier: EarlierChanges | None) -> tuple[Message, ...]:
         """Return the conversation that this arm is asked for one task."""
         shots = earlier.nearest(example, self.shots) if earlier is not None and self.shots else []
-        messages = edit_messages(example, shots, explain=self.explain)
+        # With changes shown it is not the bare request that a student learned: all are told the format alike.
+        messages = edit_messages(example, shots, explain=self.explain or bool(shots))
         while shots and sum(len(message.content) for message in messages) > self.context_characters:
             shots = shots[1:]
-            messages = edit_messages(example, shots, explain=self.explain)
+            messages = edit_messages(example, shots, explain=self.explain or bool(shots))
         return messages
 
 

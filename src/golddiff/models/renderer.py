@@ -5,7 +5,9 @@ Two renderers:
   whose users send ordinary chats.
 - `blocks`: every turn is one single special token of the model's own vocabulary, the text, and after an answer the end
   token. A SmolLM2 edit costs 2 tokens of frame where its chat template costs 9 to 30, which on a CPU is a third of the
-  training time, and single tokens do not get misplaced (Sweep's next-edit report, science.md 1.2).
+  training time, and single tokens do not get misplaced (Sweep's next-edit report, science.md 1.2). Students learn one
+  bare request in it; every other conversation goes through the model's chat template, where training held the student
+  to its base (`train.replay`): there it still does what the base did.
 
 Text of messages is encoded with special tokens switched off: `<|im_end|>` inside somebody's code stays text and can
 neither end a turn nor start one. For templates this works by rendering them around place-holders.
@@ -50,6 +52,8 @@ class RendererSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Token that ends an answer."""
     markers: dict[str, str] = {}
     """blocks: the token that opens a turn, by role. Empty for chat."""
+    otherwise: str = ""
+    """blocks: the renderer of all that is not one bare user message; empty: blocks too (no chat template)."""
     explain: bool = False
     """Whether edit requests carry the system message that explains the format (untrained models need it)."""
 
@@ -112,11 +116,14 @@ class _Texts:
 class BlocksRenderer(_Texts):
     """One special token per turn."""
 
-    def __init__(self, tokenizer: Tokenizer, spec: RendererSpec) -> None:
+    def __init__(self, tokenizer: Tokenizer, spec: RendererSpec, otherwise: Renderer | None = None) -> None:
         super().__init__(tokenizer, spec)
         self._ids = {role: self._special(spec.markers[role]) for role in ROLES}
+        self._otherwise = otherwise
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
+        if self._otherwise is not None and [message.role for message in messages] != ["user"]:
+            return self._otherwise.prompt(messages)
         tokens: list[int] = []
         for message in messages:
             tokens += [self._ids[_role(message)], *self._plain(message.content)]
@@ -186,7 +193,10 @@ def choose_spec(folder: Path, name: str) -> RendererSpec:
         raise ModelError(f"unknown renderer `{name}`; there are `chat` and `blocks`.")
     for markers in _MARKERS:
         if all(tokenizer.token_to_id(marker) is not None for marker in markers):
-            return RendererSpec(name="blocks", end=end, markers=dict(zip(ROLES, markers, strict=True)))
+            otherwise = "chat" if _template(folder, settings) is not None else ""
+            return RendererSpec(
+                name="blocks", end=end, markers=dict(zip(ROLES, markers, strict=True)), otherwise=otherwise
+            )
     raise ModelError(f"the model in {folder} has no special tokens that could mark blocks. Use the renderer `chat`.")
 
 
@@ -194,7 +204,8 @@ def load_renderer(folder: Path, spec: RendererSpec) -> Renderer:
     """Return the renderer of the model in `folder`. Raises `ModelError` where its files do not fit the spec."""
     tokenizer, settings = _read(folder)
     if spec.name == "blocks":
-        return BlocksRenderer(tokenizer, spec)
+        beside = msgspec.structs.replace(spec, name=spec.otherwise) if spec.otherwise else None
+        return BlocksRenderer(tokenizer, spec, load_renderer(folder, beside) if beside else None)
     template = _template(folder, settings)
     if template is None:
         raise ModelError(f"the model in {folder} has no chat template. Train it with the renderer `blocks`.")

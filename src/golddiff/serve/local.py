@@ -10,12 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from golddiff.errors import UpstreamError
 from golddiff.models.export import engine_folder
 from golddiff.models.folder import Manifest, read_engine_manifest
-from golddiff.models.renderer import Renderer, choose_spec, load_renderer
+from golddiff.models.renderer import Renderer, load_renderer
 from golddiff.providers.upstream import Completion, Conversation, ScoredPair
 from golddiff.serve.engines.contract import Engine
 
@@ -109,21 +107,7 @@ class LocalOpener:
     cache: Path
     cores: int = 0
     """Cores that answer; 0: all of the machine."""
-    chat: bool = False
-    """Asked in the folder's chat template, whatever form the model was trained in."""
 
     def open(self) -> LocalUpstream:
-        """Return the model. Raises ModelError as `open_local` and `in_chat` do."""
-        model = open_local(self.folder, self.cache, threads=1, workers=self.cores or os.cpu_count() or 1)
-        return in_chat(model, self.folder) if self.chat else model
-
-
-def in_chat(model: LocalUpstream, folder: Path) -> LocalUpstream:
-    """Return the same weights, asked in the chat template of `folder` whatever form they were trained in.
-
-    Raises:
-        ModelError: the folder has no chat template.
-    """
-    spec = choose_spec(folder, "chat")
-    manifest = msgspec.structs.replace(model.manifest, renderer=spec)
-    return LocalUpstream(manifest, load_renderer(folder, spec), model.engine)
+        """Return the model. Raises ModelError as `open_local` does."""
+        return open_local(self.folder, self.cache, threads=1, workers=self.cores or os.cpu_count() or 1)

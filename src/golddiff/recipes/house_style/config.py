@@ -27,7 +27,7 @@ class DemoConfig:
     """Sites per family in held-out files, at most."""
     tasks: int = 160
     """Held-out tasks that every arm is asked, drawn by hash from those that are left after deduplication."""
-    off_workflow_rows: int = 60
+    off_workflow_rows: int = 120
     """Tasks of families that are never trained on."""
     untouched_samples: int = 24
     """Pieces of code that nobody edits, for the likelihood before and after."""

@@ -19,7 +19,6 @@ from golddiff.evaluate.summary import Summary
 from golddiff.evaluate.tasks import sample
 from golddiff.models.export import QUANTIZATION, engine_folder
 from golddiff.models.folder import read_engine_manifest
-from golddiff.models.renderer import choose_spec
 from golddiff.providers.on_demand import OnDemand
 from golddiff.recipes.house_style.config import DemoConfig
 from golddiff.serve.local import LocalOpener
@@ -27,11 +26,9 @@ from golddiff.store import Store
 from golddiff.store.datasets import read_dataset
 from golddiff.types import Checkpoint, EvaluationRun, Example, Score
 
-__all__ = ["AS_SERVED", "BASE", "R0", "STUDENT", "TEACHER_ARM", "Measured", "measure"]
+__all__ = ["BASE", "R0", "STUDENT", "TEACHER_ARM", "Measured", "measure"]
 
 BASE, R0, STUDENT, TEACHER_ARM = "base", "base + R0", "student", "teacher (simulated)"
-AS_SERVED = "student, as served"
-"""The student in the form that it was trained in, on tasks that it was not trained for."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +91,7 @@ def measure(
     student = checkpoints[STUDENT]
     off_arms = [
         _asked(BASE, Role.BASE, models[BASE], models[BASE].identity, shots=config.shots),
-        # Asked as the base is: what differs is then what training did to the weights, not the form of the question.
-        _asked(STUDENT, Role.STUDENT, models[STUDENT].in_chat(), student.id, config.shots),
-        _asked(AS_SERVED, Role.STUDENT, models[STUDENT], student.id, shots=config.shots),
+        _asked(STUDENT, Role.STUDENT, models[STUDENT], student.id, shots=config.shots),
     ]
     off = _evaluated(store, others, off_arms, shown, dataset.id, settings, progress)
     documents = [Document(cluster=path, text=text) for path, text in samples]
@@ -107,16 +102,11 @@ def measure(
 class _Model:
     """A model that is in memory only while it is asked."""
 
-    def __init__(self, folder: Path, cache: Path, *, chat: bool = False) -> None:
-        self._folder, self._cache = folder, cache
+    def __init__(self, folder: Path, cache: Path) -> None:
         manifest = read_engine_manifest(engine_folder(folder, cache))
         self.identity = f"{manifest.name}@{manifest.weights_hash[:12]}"
-        self.form = choose_spec(folder, "chat") if chat else manifest.renderer
-        self.upstream = OnDemand(LocalOpener(manifest.name, folder, cache, chat=chat))
-
-    def in_chat(self) -> _Model:
-        """Return the same weights, asked in the base's chat template."""
-        return _Model(self._folder, self._cache, chat=True)
+        self.form = manifest.renderer
+        self.upstream = OnDemand(LocalOpener(manifest.name, folder, cache))
 
 
 def _asked(name: str, role: Role, model: _Model, identity: str, shots: int = 0) -> Arm:

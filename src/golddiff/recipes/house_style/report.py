@@ -14,7 +14,7 @@ import msgspec
 from golddiff.evaluate import report as page
 from golddiff.evaluate import terminal
 from golddiff.evaluate.report import Section
-from golddiff.recipes.house_style.measure import AS_SERVED, BASE, R0, STUDENT, TEACHER_ARM
+from golddiff.recipes.house_style.measure import BASE, R0, STUDENT, TEACHER_ARM
 from golddiff.recipes.house_style.pipeline import BASE_MODEL, Finished
 from golddiff.statistics.intervals import Interval
 from golddiff.statistics.recovered import CRRefused
@@ -147,7 +147,7 @@ def _forgetting(done: Finished) -> Section:
     off, untouched = done.measured.off_workflow.summary, done.measured.untouched
     rows = [
         (f"off-workflow tasks, {name}", terminal.share(off.arm(name).measures.get("success"), wide=True))
-        for name in (BASE, STUDENT, AS_SERVED)
+        for name in (BASE, STUDENT)
     ]
     rows += [
         (f"off-workflow, {one.arm} less {one.against}, points", terminal.points(one.difference))
@@ -163,8 +163,8 @@ def _forgetting(done: Finished) -> Section:
         paragraphs=(
             f"{off.tasks} tasks of families that are never trained on ({families}), each asked with "
             f"{done.config.shots} solved examples in the conversation; and the likelihood of {untouched.documents} "
-            "pieces of code that nobody edited. Base and student are asked in the base's chat template; as served, the "
-            "student is asked in the form that it learned its own workflow in, where a router would ask the teacher.",
+            "pieces of code that nobody edited. Base and student are sent the same messages, through the engine that "
+            "serves them; a conversation that is not a bare request goes into the base's chat template for both.",
         ),
         columns=("", "value with 95 % interval"),
         rows=tuple(rows),
