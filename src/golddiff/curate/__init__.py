@@ -3,7 +3,6 @@
     kinds/sessions.py  rows from sessions: prompts + window before → accepted change, and the first attempt
     kinds/history.py   rows from a repository's own commits
     filters.py         what in a history is no ordinary change by a person
-    windows.py         changed lines ± context
     dedup.py           exact and near duplicates, decontamination
     split.py           by time or by path, then by repository
     arms.py            the same rows with other answers: first attempts, shuffled

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from golddiff.errors import UsageError
+from golddiff.prompts.edit import MOST_INSTRUCTION_CHARACTERS
+from golddiff.prompts.windows import CONTEXT_LINES
 
 STRATEGIES = ("time", "path")
 TARGETS = ("accepted", "attempt", "shuffled")
@@ -19,12 +21,12 @@ class CurateConfig:
     targets: tuple[str, ...] = ("accepted",)
     """Arms to write over the same rows and split: what was `accepted`, the agent's first `attempt` instead, or the
     accepted outputs `shuffled` among the training rows (a control: same texts, no relation to the input)."""
-    context_lines: int = 3
+    context_lines: int = CONTEXT_LINES
     """Unchanged lines kept on each side of a change. Accepted patches hold 3; more is possible for history only."""
     max_window_chars: int = 1_200
     """Rows whose window, before or after, is longer are dropped. Instruction and both windows must fit the sequences
     that `train` packs; a token of code is about three characters."""
-    max_instruction_chars: int = 600
+    max_instruction_chars: int = MOST_INSTRUCTION_CHARACTERS
     """Longer instructions keep their end (the latest prompts)."""
     max_file_bytes: int = 1_000_000
     """Larger files of a history are dropped: data, not code."""

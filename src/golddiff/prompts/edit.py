@@ -10,7 +10,7 @@ A trained student gets the bare form. An untrained model cannot know the format,
 message: that is the fair form for the arms base and R0.
 
 Windows travel with `\\n` line ends and without their last one; `parse_update` gives the window's own convention back.
-Not covered: choosing windows (`curate`) and which tokens mark the turns (`models.renderer`).
+Not covered: cutting windows (`windows`) and which tokens mark the turns (`models.renderer`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 EXPLANATION = "You edit Python code. Apply the instruction to the code. Reply with the updated code only."
 """System message for models that were not trained on the format."""
 
+MOST_INSTRUCTION_CHARACTERS = 600
+"""Longer instructions keep their end (the latest prompts), where nobody says otherwise."""
+
+_PULL_NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
 _FENCED = re.compile(r"^```[^\n`]*\n(?P<body>.*?)\n?```[ \t]*$", re.DOTALL | re.MULTILINE)
 
 
@@ -36,6 +40,11 @@ def edit_messages(example: Example, shots: Sequence[Example] = (), *, explain: b
     for shot in shots:
         messages += [_request(shot), Message("assistant", update_text(shot))]
     return (*messages, _request(example))
+
+
+def commit_instruction(subject: str, most_characters: int = MOST_INSTRUCTION_CHARACTERS) -> str:
+    """Return what a commit's subject asks for: without the number of the pull request that it came from."""
+    return _PULL_NUMBER.sub("", subject)[-most_characters:]
 
 
 def update_text(example: Example) -> str:

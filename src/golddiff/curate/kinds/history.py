@@ -12,7 +12,6 @@ they become rows written by an `agent`, which `rights` judges by provider terms 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from itertools import islice
@@ -23,15 +22,15 @@ from golddiff.curate import filters
 from golddiff.curate.config import CurateConfig
 from golddiff.curate.kinds.sessions import provenance_of
 from golddiff.curate.row import Row, Tally, make_example
-from golddiff.curate.windows import Change, windows
 from golddiff.git import CommitFacts, FileChange, GitRepository
 from golddiff.patch import split
+from golddiff.prompts.edit import commit_instruction
+from golddiff.prompts.windows import Change, windows
 from golddiff.rights import Grants, permits, redact_text
 from golddiff.store import Store
 from golddiff.store.repositories import commit_id
 from golddiff.types import Commit, Grant, Outcome, Provenance, Repository, Session
 
-_PULL_NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
 _PROGRESS_EVERY = 100
 
 
@@ -111,7 +110,7 @@ def _commit_rows(
     files: tuple[FileChange, ...],
     provenance: Provenance,
 ) -> Iterator[Row]:
-    instruction = redact_text(_PULL_NUMBER.sub("", facts.subject)[-config.max_instruction_chars :])
+    instruction = redact_text(commit_instruction(facts.subject, config.max_instruction_chars))
     repository_id = str(provenance.repository_id)
     commit = Commit(
         id=commit_id(repository_id, facts.sha),

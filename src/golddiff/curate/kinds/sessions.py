@@ -15,8 +15,8 @@ from datetime import datetime
 
 from golddiff.curate.config import CurateConfig
 from golddiff.curate.row import Row, Tally, make_example
-from golddiff.curate.windows import Change, changes_of, windows
 from golddiff.patch import FilePatch, PatchError, parse
+from golddiff.prompts.windows import Change, changes_of, windows
 from golddiff.rights import mask_homes, redact_text, terms
 from golddiff.store import Store
 from golddiff.types import (

@@ -1,4 +1,7 @@
-"""Changes of a file → windows: the changed lines with a little context, before and after.
+"""Changes of a file → windows: the changed lines with a little context, before and after. The only place.
+
+How it fits: `curate` cuts the rows of a dataset here, `evaluate` the questions of a repository's tasks, so that a
+student is asked about windows like those that it was trained on.
 
 Changes whose contexts would touch or overlap share a window. Lines are known by their number in the file before, so
 a window can be cut from a whole file (history) or from the few lines that a patch shows (sessions). Two versions of
@@ -12,6 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from golddiff.patch import Hunk
+
+CONTEXT_LINES = 3
+"""Unchanged lines on each side of a change, where nobody says otherwise: as many as patches show."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golddiff.curate.windows import Change, changes_of, windows
 from golddiff.patch import parse, render, split
+from golddiff.prompts.windows import Change, changes_of, windows
 
 LINES = st.lists(st.sampled_from(["a\n", "b\n", "c\n", "\n", "  d\n"]), max_size=40)
 
