@@ -339,6 +339,33 @@ def test_an_event_loop_encodes_small_calls_and_the_thread_all_others(
     assert verdicts.acked == {call.call_id for call in calls}
 
 
+def test_while_syncs_are_slow_the_thread_encodes_and_batches_are_not_held_to_what_a_loop_can_spare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[bool] = []
+    real = encode.Encoder.payload
+
+    def payload(self: encode.Encoder, raw: RawCall) -> tuple[int, bytes]:
+        places.append(threading.current_thread() is threading.main_thread())
+        return real(self, raw)
+
+    monkeypatch.setattr(encode.Encoder, "payload", payload)
+    monkeypatch.setattr(recorder, "_SLOW_SYNC_SEC", 0.0)
+    verdicts = Verdicts()
+
+    async def work() -> None:
+        writer = SpoolRecorder(tmp_path, "0", loop=asyncio.get_running_loop())
+        for turn in range(3):
+            call = raw_call()
+            writer.submit(call, verdicts.done(call))
+            while len(verdicts.of) <= turn:
+                await asyncio.sleep(0.001)
+        await asyncio.to_thread(writer.close, 10)
+
+    asyncio.run(work())
+    assert places == [False, False, False]
+
+
 def test_calls_of_a_loop_that_is_gone_are_written_all_the_same(tmp_path: Path) -> None:
     slow = Slow()
     verdicts = Verdicts()

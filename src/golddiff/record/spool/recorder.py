@@ -43,6 +43,8 @@ _CALL_OVERHEAD_BYTES = 2_048
 _IDLE_SEC = 1.0
 _TURN_SEC = 0.002
 """Longest that one turn encodes before what it has is written, unless syncs take longer than that."""
+_SLOW_SYNC_SEC = 0.02
+"""From here on the thread encodes for as long as a sync takes: what a loop can spare would be too small a batch."""
 _LARGE_BYTES = 128 << 10
 """Calls of this size and above are left to the thread: an event loop has others to serve."""
 
@@ -154,7 +156,7 @@ class SpoolRecorder:
 
     def _encode_here(self) -> None:
         """Encode on the event loop what is small, and send it to the thread."""
-        here = self._appender.is_open and not self._closed
+        here = self._appender.is_open and self._appender.sync_sec < _SLOW_SYNC_SEC and not self._closed
         self._work.put((self._encode(_TURN_SEC, _LARGE_BYTES) if here else None) or None)
 
     def _encode(self, seconds: float, most_bytes: int) -> _Encoded:
