@@ -12,11 +12,15 @@ import pytest
 
 from golddiff.cli import application
 from golddiff.cli.app import run
+from golddiff.cli.arms import ArmMaker
 from golddiff.errors import InputError, SandboxError
+from golddiff.evaluate.arms import Arm, Role
 from golddiff.evaluate.building import BuildConfig, Built, build
 from golddiff.evaluate.predictions import Prediction, accepted_changes, judge, read_predictions
 from golddiff.evaluate.repository_tasks import RepositoryTask, export_tree, read_tasks, write_tasks
 from golddiff.git import GitRepository
+from golddiff.providers import ScriptedUpstream
+from golddiff.providers.upstream import Conversation
 from golddiff.sandbox.bubblewrap import open_sandbox
 from golddiff.sandbox.fake import FakeSandbox
 from golddiff.scoring.grading import Grader
@@ -183,6 +187,27 @@ def test_the_command_line_builds_and_grades(
         "its tests decide nothing": 1,
         "subject asks for nothing": 1,
     }
+
+
+def test_an_arm_that_is_asked_on_the_command_line_writes_what_grading_reads(
+    built: Built, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def script(messages: Conversation) -> str:
+        return messages[-1].content.partition("\n")[2].replace("return 0", "return sum(prices)")
+
+    arm = Arm(name="student", role=Role.STUDENT, identity="checkpoint_1", upstream=ScriptedUpstream(script))
+    monkeypatch.setattr(ArmMaker, "make", lambda maker, specs: [arm])
+    rows, answers = tmp_path / "tasks.jsonl", tmp_path / "answers.jsonl"
+    write_tasks(rows, built.tasks)
+    here = ["--tasks", str(rows), "--repo", str(repository)]
+    asked = ["tasks", "ask", *here, "--output", str(answers), "--workspace", str(tmp_path / "workspace")]
+    assert run(application, [*asked, "--arm", "student=checkpoint_1"]) == 0
+    assert "1 tasks, 1 windows, 1 predictions" in capsys.readouterr().out
+    assert run(application, ["tasks", "grade", *here, "--predictions", str(answers)]) == 0
+    assert "100.0 %" in capsys.readouterr().out
+    assert run(application, [*asked, "--arm", "student+R0=checkpoint_1"]) == 2
+    assert run(application, [*asked, "--arm", "student=checkpoint_1", "--include", "*.rs"]) == 3
+    assert "changes lines of a file that matches *.rs" in capsys.readouterr().err
 
 
 def test_predictions_are_read_line_by_line(built: Built, tmp_path: Path) -> None:

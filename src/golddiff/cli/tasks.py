@@ -12,7 +12,7 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from golddiff.cli import task_files
+from golddiff.cli import task_files, task_questions
 from golddiff.cli.app import emit_json, json_option, output
 from golddiff.cli.grading import in_a_line, open_grader, progress_bar, require_folder
 from golddiff.cli.task_environments import chosen_packages, install_option, packages_option
@@ -173,5 +173,5 @@ def _shares(judged: Sequence[Judged]) -> Table:
     return table
 
 
-for _command in (task_files.import_, task_files.score, task_files.export):
+for _command in (task_questions.ask, task_files.import_, task_files.score, task_files.export):
     command.add_command(_command)

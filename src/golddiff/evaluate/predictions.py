@@ -8,7 +8,7 @@ cannot be confirmed leaves its predictions unscored, as does any failure of our 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,7 +20,7 @@ from golddiff.rights.redact import redact_text
 from golddiff.scoring.executed import Kind, Unscored
 from golddiff.scoring.grading import Grader
 
-__all__ = ["Judged", "Prediction", "accepted_changes", "judge", "read_predictions"]
+__all__ = ["Judged", "Prediction", "accepted_changes", "judge", "read_predictions", "write_predictions"]
 
 NO_PATCH = "no patch in the answer"
 
@@ -76,6 +76,14 @@ def _whole(path: Path) -> Iterator[tuple[int, object]]:
     except msgspec.MsgspecError as error:
         raise InputError(f"{path}: neither a list nor an object of predictions ({error}).") from error
     yield from enumerate(rows.values() if isinstance(rows, dict) else rows, 1)
+
+
+def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
+    """Write one JSON object per line, replacing the file. Raises InputError where it cannot be written."""
+    try:
+        path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in predictions))
+    except OSError as error:
+        raise InputError(f"cannot write {path} ({error}). Give another --output.") from error
 
 
 def accepted_changes(tasks: Sequence[RepositoryTask]) -> list[Prediction]:

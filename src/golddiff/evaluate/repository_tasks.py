@@ -24,7 +24,16 @@ from golddiff.git import GitRepository
 from golddiff.scoring import admissible
 from golddiff.scoring.suite import Mutant, Suite
 
-__all__ = ["RepositoryTask", "accepted_files", "export_tree", "objects", "read_tasks", "suite_of", "write_tasks"]
+__all__ = [
+    "RepositoryTask",
+    "accepted_files",
+    "base_reader",
+    "export_tree",
+    "objects",
+    "read_tasks",
+    "suite_of",
+    "write_tasks",
+]
 
 
 class RepositoryTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,17 +112,23 @@ def export_tree(git: GitRepository, commit: str, target: Path) -> None:
             place.write_bytes(data)
 
 
-def accepted_files(task: RepositoryTask, git: GitRepository) -> tuple[dict[str, str | None], dict[str, bytes | None]]:
-    """Return the accepted change and its tests as whole files (None: deleted).
-
-    Raises InputError where a patch does not fit the base commit.
-    """
+def base_reader(task: RepositoryTask, git: GitRepository) -> Callable[[str], str | None]:
+    """Return what reads a file of the base commit; None where it has no such file."""
     base = git.tree(task.base_commit)
 
     def read(path: str) -> str | None:
         data = git.blob(base[path]) if path in base else None
         return None if data is None else data.decode("utf-8", "surrogateescape")
 
+    return read
+
+
+def accepted_files(task: RepositoryTask, git: GitRepository) -> tuple[dict[str, str | None], dict[str, bytes | None]]:
+    """Return the accepted change and its tests as whole files (None: deleted).
+
+    Raises InputError where a patch does not fit the base commit.
+    """
+    read = base_reader(task, git)
     change = _after(task.patch, read)
     tests = _after(task.test_patch, read) if task.test_patch.strip() else {}
     return change, {
