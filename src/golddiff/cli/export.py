@@ -186,7 +186,7 @@ def _times(store: Store, outcomes: tuple[Outcome, ...]) -> dict[str, datetime]:
 
 def verdict_on(store: Store, session: Session[Clean], outcomes: tuple[Outcome, ...], grants: Grants) -> Verdict:
     """The verdict on a whole session: every repository that it worked in must permit it, and one must be known."""
-    from golddiff.curate.kinds.sessions import provenance_of
+    from golddiff.rights.provenance import provenance_of
 
     repositories: list[Repository | None] = []
     for outcome in outcomes:

@@ -8,10 +8,10 @@ import click
 import msgspec
 
 from golddiff.cli.app import Workspace, console, emit_json, json_option, output, workspace_option
-from golddiff.curate.kinds.sessions import provenance_of
 from golddiff.errors import InputError, UsageError
 from golddiff.rights import Grants, licence, permits, redact_text, terms
 from golddiff.rights.consent import GATES
+from golddiff.rights.provenance import provenance_of
 from golddiff.store import Store
 from golddiff.types import Dataset, Example, Grant, Outcome, Provenance, Repository, Session, Verdict, new_id
 

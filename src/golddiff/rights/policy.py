@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from golddiff.errors import RightsError
 from golddiff.rights import licence, terms
 from golddiff.rights.consent import EVERYONE, Grants
+from golddiff.rights.provenance import SIMULATED
 from golddiff.types import Example, Provenance, Verdict
 
 USES = ("train", "evaluate")
 _POLICY = 1
 """Raised when the same facts lead to another verdict."""
 
-_SIMULATED = "golddiff-simulated"
 _NOBODY = Grants()
 
 
@@ -67,8 +67,8 @@ def _terms(provenance: Provenance, use: str, grants: Grants) -> _Gate:
         return _Gate("terms", True, "not asked", "written by a person")
     if use == "evaluate":
         return _Gate("terms", True, "not asked", "nothing is trained")
-    if provenance.written_by == "simulated" and provenance.provider != _SIMULATED:
-        return _Gate("terms", False, "unknown", f"a simulated row must name the provider {_SIMULATED}")
+    if provenance.written_by == "simulated" and provenance.provider != SIMULATED:
+        return _Gate("terms", False, "unknown", f"a simulated row must name the provider {SIMULATED}")
     gates = [_model_terms(model, provenance, grants) for model in _models(provenance)]
     return min(gates, key=lambda gate: gate.open)
 

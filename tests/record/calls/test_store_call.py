@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from golddiff.curate.kinds.sessions import provenance_of
 from golddiff.providers.wire import WireProtocol
 from golddiff.record.calls import rebuild_answer, rebuild_request
 from golddiff.record.calls.bodies import MAX_CHAIN
 from golddiff.rights import permits
+from golddiff.rights.provenance import provenance_of
 from golddiff.store import Store
 from golddiff.types import Call, EventKind, Session, Thread
 from providers.wire.recorded import block, json_delta, message_start, response_events, sse, text_delta

@@ -20,13 +20,13 @@ import msgspec
 
 from golddiff.curate import filters
 from golddiff.curate.config import CurateConfig
-from golddiff.curate.kinds.sessions import provenance_of
 from golddiff.curate.row import Row, Tally, make_example
 from golddiff.git import CommitFacts, FileChange, GitRepository
 from golddiff.patch import split
 from golddiff.prompts.edit import commit_instruction
 from golddiff.prompts.windows import Change, windows
 from golddiff.rights import Grants, permits, redact_text
+from golddiff.rights.provenance import provenance_of
 from golddiff.store import Store
 from golddiff.store.repositories import commit_id
 from golddiff.types import Commit, Grant, Outcome, Provenance, Repository, Session

@@ -16,23 +16,22 @@ from datetime import datetime
 from golddiff.curate.config import CurateConfig
 from golddiff.curate.row import Row, Tally, make_example
 from golddiff.patch import FilePatch, PatchError, parse
+from golddiff.prompts.session import first_attempt, session_instruction
 from golddiff.prompts.windows import Change, changes_of, windows
-from golddiff.rights import mask_homes, redact_text, terms
+from golddiff.rights import mask_homes, redact_text
+from golddiff.rights.provenance import provenance_of
 from golddiff.store import Store
 from golddiff.types import (
     Attempt,
     Clean,
     Commit,
-    Event,
     EventKind,
     Outcome,
-    Provenance,
     Repository,
     Session,
     SessionState,
 )
 
-SIMULATED = "golddiff-simulated"
 _KEPT = (SessionState.ACCEPTED, SessionState.REVISED)
 
 
@@ -48,23 +47,6 @@ def rows_from_sessions(
             tally.drop("accepted session without a change")
         else:
             yield from _rows(store, config, tally, outcome)
-
-
-def provenance_of(session: Session[Clean], repository: Repository | None, outcome: Outcome | None = None) -> Provenance:
-    """Say where rows of a session come from; `rights` decides on this."""
-    simulated = bool(session.models) and all(model.startswith(SIMULATED) for model in session.models)
-    provider = terms.lookup(session.models[0]).provider if len(session.models) == 1 else None
-    return Provenance(
-        written_by="simulated" if simulated else "agent",
-        provider=SIMULATED if simulated else provider,
-        model=", ".join(session.models) or None,
-        repository_id=repository.id if repository else None,
-        licence=repository.licence if repository else None,
-        session_id=session.id,
-        outcome_id=outcome.id if outcome else None,
-        commit=outcome.commits[-1].sha if outcome and outcome.commits else None,
-        subject=session.subject,
-    )
 
 
 def _rows(store: Store, config: CurateConfig, tally: Tally, outcome: Outcome) -> Iterator[Row]:
@@ -87,8 +69,8 @@ def _rows(store: Store, config: CurateConfig, tally: Tally, outcome: Outcome) ->
         if patch.old_path is None or patch.new_path is None:
             tally.drop("new file" if patch.old_path is None else "deleted file")
             continue
-        first = _first_attempt(attempts, path)
-        instruction = _instruction(prompts, first, config.max_instruction_chars)
+        first = first_attempt(attempts, [path])
+        instruction = mask_homes(redact_text(session_instruction(prompts, first, config.max_instruction_chars)))
         if not instruction:
             tally.drop("no prompt before the change")
             continue
@@ -119,18 +101,6 @@ def _accepted_at(store: Store, outcome: Outcome, session: Session[Clean]) -> dat
         for commit in store.find(Commit, repository_id=outcome.repository_id, sha=link.sha)
     ]
     return max(times) if times else session.ended_at or session.started_at
-
-
-def _first_attempt(attempts: list[Attempt], path: str) -> Attempt | None:
-    return next((attempt for attempt in attempts if path in attempt.paths), None)
-
-
-def _instruction(prompts: list[Event[Clean]], first: Attempt | None, limit: int) -> Clean:
-    """The prompts up to the end of the first attempt, or the first prompt where no attempt is known."""
-    last = first.last_event if first else prompts[0].sequence if prompts else -1
-    said = [event for event in prompts if event.sequence <= last]
-    text = "\n\n".join(str(event.text).strip() for event in said)
-    return mask_homes(redact_text(text[-limit:].strip()))
 
 
 def _attempted(first: Attempt | None, path: str, known: dict[int, str]) -> tuple[list[Change], dict[int, str]] | None:
