@@ -133,3 +133,21 @@ def test_a_new_commit_costs_less_than_a_tenth_of_a_second(history: ToldHistory) 
         follow_on(git, shas[0], history.folder / "kept", carry=carry_reshaped, mode="reshaped")
         after = os.times()
     assert sum(after[:4]) - sum(before[:4]) < 0.1
+
+
+def test_what_is_cheaper_to_follow_again_than_to_write_is_not_written(
+    history: ToldHistory, wholly: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random_history(history, 7, 40)
+    tips = history._run("rev-list", "--first-parent", "--reverse", history.write()[-1]).decode().split()[-6:]
+    on(history, tips[0])
+    first = (history.folder / "kept").stat().st_mtime_ns
+    monkeypatch.setattr(kept, "_AGAIN_LINE_BYTES", 0)
+    monkeypatch.setattr(kept, "_AGAIN_COMMIT_BYTES", 1)
+    for tip in tips[1:]:
+        on(history, tip)
+    assert (history.folder / "kept").stat().st_mtime_ns == first
+    monkeypatch.undo()
+    on(history, tips[-1])
+    assert (history.folder / "kept").stat().st_mtime_ns > first
+    assert wholly == tips[:1]
