@@ -89,3 +89,24 @@ def test_what_a_person_replaces_as_a_whole_soon_after_was_accepted_and_revised_n
     outcome = world.outcome(session)
     assert (outcome.state, outcome.kept_lines, outcome.dropped_lines) == (SessionState.REVISED, 0, 8)
     assert f"it was committed as it was, and commit {fix[:10]} soon replaced all of its lines" in outcome.reasons
+
+
+def test_a_file_that_was_renamed_since_is_followed_to_its_new_name(world: World) -> None:
+    session = world.session("s1").prompt().write("src/new.py", feature("alpha")).save()
+    world.commit("alpha")
+    for old, new in (("src/new.py", "src/newer.py"), ("src/newer.py", "src/newest.py")):
+        world.wait(days=1)
+        (world.folder / old).rename(world.folder / new)
+        world.commit("another name")
+    text = world.read("src/newest.py")
+    world.file("src/newest.py", text.replace("    return alpha_", "    if nothing_to_do():\n    return alpha_"))
+    between = world.commit("nothing to do")
+    assert f"commit {between[:10]} added 1 line(s) between its lines" in "\n".join(world.outcome(session).reasons)
+    world.file("src/newest.py", world.read("src/newest.py").replace("(2, 'alpha-2')", "(2, 'TWO')"))
+    fix = world.commit("two is special")
+    outcome = world.outcome(session)
+    assert (outcome.state, outcome.kept_lines, outcome.revised_lines) == (SessionState.REVISED, 7, 1)
+    assert f"commit {fix[:10]} corrected it by hand" in outcome.reasons
+    assert "+++ b/src/newest.py" in outcome.gold_patch
+    assert "'TWO'" in outcome.gold_patch
+    assert "nothing_to_do" not in outcome.gold_patch

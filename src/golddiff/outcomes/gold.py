@@ -152,7 +152,8 @@ def find_gold(
         removed[write.path].update(found for found in map(key, write.removed) if significant(found))
     hashes = {path: set(map(line_hash, lines)) for path, lines in wrote.items()}
     gold.steps = later_steps(history, gold.commits, hashes, taken, follow_up)
-    gold.beside = added_between(git, history, gold.commits, hashes, taken | {s.sha for s in gold.steps}, follow_up)
+    known = taken | {step.sha for step in gold.steps if step.kind != "renamed"}
+    gold.beside = added_between(git, history, gold.commits, hashes, known, follow_up)
     changed = _changed_files(git, history, gold)
     gold.moved = _find_moved(wrote, changed, gold)
     for file in changed:
@@ -192,7 +193,8 @@ def _changed_files(git: GitRepository, history: History, gold: Gold) -> list[_Ch
     """Files that the linked commits and the steps after them changed; those that cannot be read are left out."""
     only: dict[str, AbstractSet[str] | None] = {}
     for step in gold.steps:
-        only[step.sha] = step.paths if step.kind == "fixed" else None
+        some = only.get(step.sha, frozenset()) if step.kind in ("fixed", "renamed") else None
+        only[step.sha] = None if some is None else some | step.paths
     only |= {candidate.sha: None for candidate in gold.commits}
     ends: dict[str, tuple[str, str, str]] = {}
     """Path now → (path at base, last blob, mode)."""

@@ -12,7 +12,8 @@ was, and the added ones are the user's own. Where it adds them between lines of 
 (`added_between`), since it may have been a fix; whose change a pure addition corrects is not in the history. Lines
 that a fix removed or changed are what the field goes by (Śliwerski, Zimmermann and Zeller, "When do changes induce
 fixes?", 2005); that fixes by addition alone cannot be traced so is known (Rezk, Kamei and McIntosh, "The ghost commit
-problem when identifying fix-inducing changes", 2021).
+problem when identifying fix-inducing changes", 2021). A file that is renamed in between is looked for under its new
+name.
 
 How it fits: `gold` reads the accepted state after these steps; what changes later than the follow-ups is survival.
 """
@@ -20,7 +21,7 @@ How it fits: `gold` reads the accepted state after these steps; what changes lat
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,7 +45,10 @@ _AGAIN = 0.9
 """Share of what was reverted that must come back where the commit does not say that it reverts the revert."""
 _REVERTS = re.compile(r"[Tt]his reverts commit ([0-9a-f]{7,64})")
 
-Kind = Literal["reverted", "restored", "fixed"]
+Kind = Literal["reverted", "restored", "renamed", "fixed"]
+"""`renamed`: gave a file the name under which a later commit corrected it."""
+_Lines = Mapping[str, AbstractSet[int]]
+"""Path → the session's lines there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class Step:
 def later_steps(
     history: History,
     chosen: Sequence[Candidate],
-    written: Mapping[str, AbstractSet[int]],
+    written: _Lines,
     taken: AbstractSet[str] = frozenset(),
     follow_up: timedelta = FOLLOW_UP,
 ) -> list[Step]:
@@ -81,7 +85,7 @@ def added_between(
     git: GitRepository,
     history: History,
     chosen: Sequence[Candidate],
-    written: Mapping[str, AbstractSet[int]],
+    written: _Lines,
     known: AbstractSet[str],
     within: timedelta,
 ) -> dict[str, int]:
@@ -91,20 +95,18 @@ def added_between(
     """
     if not chosen or not within:
         return {}
-    newest = chosen[-1]
-    since = history.commits[newest.sha].facts.committed_at
     known = known | {link.sha for link in chosen}
     found = {}
-    for commit in _later(history, newest, {path for link in chosen for path in _paths(history.commits[link.sha])}):
+    for commit, lines, _ in _soon_after(history, chosen, written, within):
         sha = commit.facts.sha
-        if sha in known or commit.facts.committed_at - since > within or not any(file.added for file in commit.files):
+        if sha in known or not any(file.added for file in commit.files):
             continue
         count = sum(
-            _added_inside(git, change, written.get(change.old_path, frozenset()))
+            _added_inside(git, change, lines.get(change.old_path, frozenset()))
             for _, changes in git.changes([sha])
             for change in changes
         )
-        if count and _descends(history, commit, newest):
+        if count and _descends(history, commit, chosen[-1]):
             found[sha] = count
     return found
 
@@ -188,19 +190,17 @@ def _merges_of(history: History, link: Candidate) -> set[str]:
 def _follow_ups(
     history: History,
     chosen: Sequence[Candidate],
-    written: Mapping[str, AbstractSet[int]],
+    written: _Lines,
     taken: AbstractSet[str],
     within: timedelta,
 ) -> list[Step]:
     newest = chosen[-1]
-    since = history.commits[newest.sha].facts.committed_at
     known = taken | {link.sha for link in chosen}
-    touched = {path for link in chosen for path in _paths(history.commits[link.sha])}
-    steps = []
-    for commit in _later(history, newest, touched):
-        if commit.facts.sha in known or commit.facts.committed_at - since > within:
+    steps: dict[Step, None] = {}
+    for commit, lines, renames in _soon_after(history, chosen, written, within):
+        if commit.facts.sha in known:
             continue
-        gone = {line for file in commit.files for line in file.removed & written.get(file.change.old_path, frozenset())}
+        gone = {line for file in commit.files for line in file.removed & lines.get(file.change.old_path, frozenset())}
         paths = {
             name
             for file in commit.files
@@ -208,8 +208,42 @@ def _follow_ups(
             if gone & (file.removed | file.added)  # the lines may have gone to another file
         }
         if paths and _descends(history, commit, newest):
-            steps.append(Step(commit.facts.sha, "fixed", newest.sha, frozenset(paths)))
-    return steps
+            steps |= dict.fromkeys(step for path in sorted(paths) for step in renames.get(path, ()))
+            steps[Step(commit.facts.sha, "fixed", newest.sha, frozenset(paths))] = None
+    return list(steps)
+
+
+def _soon_after(
+    history: History, chosen: Sequence[Candidate], written: _Lines, within: timedelta
+) -> Iterator[tuple[CommitLines, _Lines, Mapping[str, tuple[Step, ...]]]]:
+    """Commits that change a file of the linked ones and come at most `within` after the last, oldest first.
+
+    With each the session's lines by the names that files had before it, and of every file that was renamed since then
+    the commits that did it. Whether a commit descends from the last linked one is for the caller to ask.
+    """
+    newest = chosen[-1]
+    until = history.commits[newest.sha].facts.committed_at + within
+    names = {path for link in chosen for path in _paths(history.commits[link.sha])}
+    while True:
+        commits = [commit for commit in _later(history, newest, names) if commit.facts.committed_at <= until]
+        new = {file.change.path for commit in commits for file in commit.files if _renames(file, names)} - names
+        if not new:
+            break
+        names |= new
+    lines = dict(written)
+    renames: dict[str, tuple[Step, ...]] = {}
+    for commit in commits:
+        yield commit, lines, renames
+        for file in commit.files:
+            if _renames(file, lines) and _descends(history, commit, newest):
+                old, new_name = file.change.old_path, file.change.path
+                lines[new_name] = lines[old] | lines.get(new_name, frozenset())
+                step = Step(commit.facts.sha, "renamed", newest.sha, frozenset((old, new_name)))
+                renames[new_name] = (*renames.get(old, ()), step)
+
+
+def _renames(file: FileLines, names: Container[str]) -> bool:
+    return file.change.status == "R" and file.change.old_path in names
 
 
 def _paths(commit: CommitLines) -> set[str]:
