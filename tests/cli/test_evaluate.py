@@ -19,8 +19,9 @@ from golddiff.cli import evaluate as evaluate_command
 from golddiff.cli.app import run
 from golddiff.cli.arms import ArmMaker
 from golddiff.errors import ModelError, UsageError
-from golddiff.evaluate import Role
+from golddiff.evaluate import Arm, Role
 from golddiff.evaluate import run as run_module
+from golddiff.evaluate.budget import Price
 from golddiff.sandbox.fake import FakeSandbox
 from golddiff.store import Store
 from golddiff.store.datasets import write_dataset
@@ -230,6 +231,32 @@ def test_trainings_of_one_arm_differ_in_their_seed_only(workspace: Path, capsys:
     assert "one recipe, base and dataset" in " ".join(capsys.readouterr().err.split())
     assert call(workspace, "--arm", "student=checkpoint_0,smollm2") == 2
     assert "only trainings have seeds" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_price_of_several_trainings_is_that_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store.open(tmp_path / "ws") as store:
+        store.put(checkpoint(0, "r1"), checkpoint(1, "r1"))
+        maker = ArmMaker(store, [], shots=0, in_flight=2, cores=0, prices=("student=1,2",))
+        monkeypatch.setattr(
+            maker, "_local", lambda name, role, model: Arm(name=name, role=role, identity=model, recorded={})
+        )
+        arms = maker.make(["student=checkpoint_0,checkpoint_1"])
+    assert [(arm.training, arm.price and arm.price.output) for arm in arms] == [("student", 2.0)] * 2
+
+
+def test_a_list_price_is_the_providers_own_servers_only(capsys: pytest.CaptureFixture[str]) -> None:
+    def price(model: str) -> Price | None:
+        return MAKER.make([f"teacher={model}"])[0].price
+
+    listed = price("https://api.openai.com/v1#gpt-5.5")
+    assert listed is not None
+    assert "openai's list of" in listed.source
+    for url in ("http://localhost:8000/v1", "https://api.openai.com.example/v1", "https://example.com/api.openai.com"):
+        assert price(f"{url}#gpt-5.5") is None
+        assert "openai's price of gpt-5.5 is not taken" in " ".join(capsys.readouterr().err.split())
+    assert price("https://api.openai.com/v1#unheard-of") is None
+    assert price("http://localhost:8000/v1#golddiff-simulated-teacher") == Price(0, 0, "golddiff's list of 2026-11-21")
+    assert price("https://example.com/v1#golddiff-simulated-teacher") is None
 
 
 def test_trainings_of_an_earlier_run_are_not_pooled_with_those_of_this_one(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from golddiff.evaluate.summary import require_same_harness
 from golddiff.providers import ScriptedUpstream
 from golddiff.sandbox.fake import FakeSandbox
 from golddiff.statistics.intervals import Interval
+from golddiff.statistics.learning import HalfPlateau
 from golddiff.store import Store
 from golddiff.types import EvaluationRun, Example, Score
 
@@ -164,3 +165,10 @@ def test_a_cost_without_bound_and_none_at_all_are_said_in_words() -> None:
     lucky = Interval(estimate=2.0, low=1.0, high=float("inf"), level=0.95, clusters=9, method="")
     assert terminal.amount(lucky, "usd") == "$2 [1, no bound]"
     assert terminal.amount(None, "usd") == "none accepted"
+
+
+def test_a_bound_of_n50_that_was_not_found_is_said_in_words() -> None:
+    open_ended = Interval(estimate=200.0, low=0.0, high=float("inf"), level=0.95, clusters=9, method="")
+    assert terminal.half(HalfPlateau(n50=open_ended, plateau=0.4, n0=1.0, a=1.0)) == (
+        "200 [no bound, no bound], plateau 40 points"
+    )

@@ -1,13 +1,17 @@
 """An evaluation scores what models answer, resumes where it was, and never turns our failures into zeros."""
 
+from dataclasses import replace
+
 import pytest
 
 from golddiff.errors import SandboxError, UpstreamError, UsageError
 from golddiff.evaluate import Arm, EvaluationConfig, Role, evaluate, summarise
 from golddiff.evaluate import run as run_module
 from golddiff.evaluate.arms import recorded_answers
+from golddiff.evaluate.budget import Price
+from golddiff.evaluate.summary import require_same_harness
 from golddiff.providers import ScriptedUpstream
-from golddiff.sandbox.contract import Ending, Result
+from golddiff.sandbox.contract import Ending, Limits, Result
 from golddiff.sandbox.fake import FakeSandbox
 from golddiff.store import Store
 from golddiff.types import Score
@@ -115,12 +119,51 @@ def test_another_checkpoint_or_harness_is_asked_anew(store: Store, sandbox: Fake
         assert len(asked.upstream.calls) == 3
 
 
-def test_one_model_at_two_servers_makes_two_runs(store: Store, sandbox: FakeSandbox) -> None:
-    arms = [
-        Arm(name="t", role=Role.TEACHER, identity="big", variant=url, upstream=answering(8)) for url in ("one", "two")
+def test_all_that_changes_a_score_makes_another_run(store: Store, sandbox: FakeSandbox) -> None:
+    plain = Arm(name="t", role=Role.TEACHER, identity="big", upstream=answering(8))
+    recorded = Arm(name="t", role=Role.TEACHER, identity="recorded", recorded={TASKS[0].id: "x"})
+    earlier = [task(number, split="train") for number in range(2)]
+    made: list[tuple[Arm, dict[str, object]]] = [
+        (plain, {}),
+        (replace(plain, variant="another server"), {}),
+        (replace(plain, explain=True), {}),
+        (replace(plain, price=Price(1, 2)), {}),
+        (replace(plain, in_flight=2), {}),
+        (replace(plain, shots=1), {"earlier": earlier[:1]}),
+        (replace(plain, shots=1), {"earlier": earlier}),
+        (plain, {"config": EvaluationConfig(likelihood=False)}),
+        (plain, {"config": EvaluationConfig(confidence=True)}),
+        (plain, {"config": EvaluationConfig(limits=Limits(wall_sec=1.0))}),
+        (recorded, {}),
+        (replace(recorded, recorded={TASKS[0].id: "y"}), {}),
     ]
-    runs = {evaluate(store, TASKS[:3], [one], dataset_id="d", sandbox=sandbox).id for one in arms}
-    assert len(runs) == 2
+    ids = [evaluate(store, TASKS[:2], [one], dataset_id="d", sandbox=sandbox, **more).id for one, more in made]  # type: ignore[arg-type]
+    assert len(set(ids)) == len(ids)
+    again = evaluate(store, TASKS[:2], [replace(plain)], dataset_id="d", sandbox=sandbox, earlier=earlier)
+    assert again.id == ids[0]  # what no arm is shown changes nothing
+
+
+def test_another_time_limit_of_checks_is_another_harness_and_keeps_the_answers(
+    store: Store, sandbox: FakeSandbox
+) -> None:
+    student = arm("s", Role.STUDENT, 8)
+    runs = [
+        evaluate(store, TASKS[:3], [student], dataset_id="d", sandbox=sandbox, config=config)
+        for config in (EvaluationConfig(), EvaluationConfig(limits=Limits(wall_sec=1.0)))
+    ]
+    with pytest.raises(UsageError, match="different harnesses"):
+        require_same_harness(*runs)
+    assert isinstance(student.upstream, ScriptedUpstream)
+    assert len(student.upstream.calls) == 3
+
+
+def test_a_time_holds_only_for_the_requests_that_were_in_flight_with_it(store: Store, sandbox: FakeSandbox) -> None:
+    seconds = []
+    for in_flight in (2, 3, 2):
+        run = evaluate(store, TASKS, [arm("s", Role.STUDENT, 8, in_flight=in_flight)], dataset_id="d", sandbox=sandbox)
+        scores = list(store.find(Score, run_id=run.id))
+        seconds.append(sum("seconds" in score.metrics for score in scores))
+    assert seconds == [len(TASKS), 0, len(TASKS)]
 
 
 def test_a_model_that_does_not_answer_is_unscored_and_not_zero(store: Store, sandbox: FakeSandbox) -> None:

@@ -46,13 +46,26 @@ def test_the_interval_covers_the_truth() -> None:
     assert covered / given >= 0.88
 
 
+def test_a_bound_at_the_edge_of_what_was_looked_at_is_none() -> None:
+    gains = curve(np.array(SIZES), 0.5, 2000.0, 1.0)
+    straight, step = 0.02 * np.array(SIZES) / SIZES[-1], np.full(5, 0.5)
+    found = half_plateau(SIZES, list(gains), np.vstack([np.tile(gains, (80, 1)), [straight] * 20]), clusters=20)
+    assert isinstance(found, HalfPlateau)
+    assert (found.n50.low, found.n50.high) == (pytest.approx(2000, rel=0.1), np.inf)
+    found = half_plateau(SIZES, list(gains), np.vstack([np.tile(gains, (80, 1)), [step] * 20]), clusters=20)
+    assert isinstance(found, HalfPlateau)
+    assert (found.n50.low, found.n50.high) == (0.0, pytest.approx(2000, rel=0.1))
+
+
 def test_it_is_refused_where_it_would_be_a_guess() -> None:
+    early = list(curve(np.array(SIZES), 0.5, 12.0, 1.0))
     flat, rising = np.zeros((100, 5)), np.tile(np.array(SIZES) / 20_000, (100, 1))
     for sizes, gains, draws, reason in [
         (SIZES[:3], [0.1, 0.2, 0.3], flat[:, :3] + 0.3, "at least 4"),
         (SIZES, [0.0] * 5, flat, "may be 0"),
         (SIZES, list(rising[0]), rising, "beyond the 8192 examples"),
         (SIZES, [0.3] * 5, flat + 0.3, "smallest training set"),
+        (SIZES, early, np.tile(early, (100, 1)), "more than half of the plateau already"),
         (SIZES, [0.3] * 5, flat + np.nan, "no draw"),
     ]:
         found = half_plateau(sizes, gains, draws, clusters=20)

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from golddiff.evaluate.budget import Price
 
 R0 = "R0"
+LISTS = {
+    "openai": ("api.openai.com",),
+    "anthropic": ("api.anthropic.com",),
+    "golddiff": ("localhost", "127.0.0.1", "::1"),
+}
+"""Provider of the price list → hosts that charge as it says. Any other server may charge anything for the same name."""
 KEY_VARIABLE = "OPENAI_API_KEY"
 
 
@@ -37,7 +43,7 @@ class ArmMaker:
         Raises UsageError, InputError and ModelError.
         """
         made = [arm for spec in specs for arm in self._arms(spec, specs)]
-        unknown = sorted(set(self._prices) - {arm.name.removesuffix(f" + {R0}") for arm in made})
+        unknown = sorted(set(self._prices) - {arm.training or arm.name.removesuffix(f" + {R0}") for arm in made})
         if unknown:
             raise UsageError(f"--price names the arm {unknown[0]}, which no --arm makes.")
         return made
@@ -91,7 +97,8 @@ class ArmMaker:
                 f"({told}). Give other checkpoints an arm of their own: --arm {role.value}-NAME=CHECKPOINT."
             )
         for one in checkpoints:
-            yield replace(self._local(f"{name} seed {one.seed}", role, one.id), training=name)
+            arm = self._local(f"{name} seed {one.seed}", role, one.id)
+            yield replace(arm, training=name, price=self._prices.get(name))
 
     def _remote(self, name: str, role: Role, model: str) -> Arm:
         from golddiff.evaluate.arms import Arm
@@ -120,7 +127,7 @@ class ArmMaker:
             upstream=client,
             explain=True,
             in_flight=self._in_flight,
-            price=self._prices.get(name) or _listed(served),
+            price=self._prices.get(name) or _listed(name, served, url),
         )
         self._models[name, model] = arm
         return arm
@@ -209,14 +216,24 @@ def _stated(prices: Sequence[str]) -> Mapping[str, Price]:
     return found
 
 
-def _listed(model: str) -> Price | None:
-    """The list price of a model that golddiff knows one of."""
+def _listed(name: str, model: str, url: str) -> Price | None:
+    """The list price of a model at its provider's own server; None anywhere else, said where the name has a price."""
+    from urllib.parse import urlsplit
+
     from golddiff.evaluate.budget import Price
     from golddiff.record.gateway import prices
 
-    for provider in (known := prices.load()).providers:
-        family = known.lookup(model)
-        if family is not None and family in provider.family:
-            source = f"{provider.name}'s list of {provider.source.as_of}"
-            return Price(family.rates.input, family.rates.output, source)
+    known = prices.load()
+    family = known.lookup(model)
+    provider = next((one for one in known.providers if family in one.family), None)
+    if family is None or provider is None:
+        return None
+    host = urlsplit(url).hostname or ""
+    if host in LISTS.get(provider.name, ()):
+        return Price(family.rates.input, family.rates.output, f"{provider.name}'s list of {provider.source.as_of}")
+    console.print(
+        f"{name}: {provider.name}'s price of {model} is not taken for {host}. --price {name}=IN,OUT adds the money.",
+        style="dim",
+        markup=False,
+    )
     return None

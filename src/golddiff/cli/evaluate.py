@@ -212,16 +212,16 @@ def _beside(
     store: Store, run: EvaluationRun, scores: list[Score], earlier: EvaluationRun
 ) -> tuple[EvaluationRun, list[Score]]:
     """Return `run` with the arms of `earlier` that it does not have, for showing only."""
+    from golddiff.evaluate.about import About
+
     added = {name: name if name not in run.arms else f"{name} of {earlier.id[:12]}" for name in earlier.arms}
-    about = {
-        f"{key}:{new}": earlier.summary.get(f"{key}:{old}")
-        for old, new in added.items()
-        for key in ("role", "examples", "in_flight", "price")
-    }
-    here = {run.summary.get(f"training:{name}") for name in run.arms}
-    for old, new in added.items():  # trainings of two runs are never one recipe's by their name alone
-        training = earlier.summary.get(f"training:{old}")
-        about[f"training:{new}"] = f"{training} of {earlier.id[:12]}" if training in here and training else training
+    here = {About.read(run.summary, name).training for name in run.arms}
+    about: dict[str, float | int | str | None] = {}
+    for old, new in added.items():
+        told = About.read(earlier.summary, old)
+        if told.training in here and told.training:  # trainings of two runs are not one recipe's by their name alone
+            told = msgspec.structs.replace(told, training=f"{told.training} of {earlier.id[:12]}")
+        about |= told.flat(new)
     old_scores = [
         msgspec.structs.replace(score, arm=added[score.arm]) for score in store.find(Score, run_id=earlier.id)
     ]

@@ -50,6 +50,8 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: float | None = None
     """Of a request in flight: until it was answered, retries included. Of a batch: its time by its answers. None where
     nobody measured."""
+    in_flight: int = 0
+    """Requests at a time when it was asked; 0: in a batch. `seconds` hold for that."""
 
 
 class Likelihood(msgspec.Struct, frozen=True):
@@ -172,6 +174,7 @@ class AnswerBook:
         progress: Callable[[int], None],
         told: Callable[[_Entry], None],
     ) -> dict[str, Failure]:
+        put_how = way or Way()
         missing = {key: item for key, item in zip(keys, items, strict=True) if key not in self._known}
         failures: dict[str, Failure] = {}
         done = len(items) - len(missing)
@@ -186,12 +189,14 @@ class AnswerBook:
                 failures[key] = found
             else:
                 found.key = key
+                if found.answer is not None:
+                    found.answer = msgspec.structs.replace(found.answer, in_flight=put_how.in_flight)
                 self._keep(found)
                 told(found)
             done += 1
             progress(done)
 
-        put(self._upstream, missing, asking, way or Way(), keep)
+        put(self._upstream, missing, asking, put_how, keep)
         return failures
 
     def _keep(self, entry: _Entry) -> None:

@@ -23,7 +23,7 @@ from golddiff.evaluate.budget import Price
 from golddiff.prompts import edit_messages
 from golddiff.prompts.nearest import EarlierChanges
 from golddiff.providers.upstream import Upstream
-from golddiff.types import Example, Message
+from golddiff.types import Example, Message, derive_id
 
 __all__ = ["Arm", "Role", "recorded_answers"]
 
@@ -80,6 +80,20 @@ class Arm:
             in_flight=self.in_flight,
             price=self.price.source if self.price else "",
         )
+
+    def shapes(self) -> dict[str, object]:
+        """Return all that can change a score of this arm besides the weights' answers themselves; JSON can hold it."""
+        recorded = [text for pair in sorted((self.recorded or {}).items()) for text in pair]
+        return {
+            "name": self.name,
+            "identity": self.identity,
+            "variant": self.variant,
+            "recorded": derive_id("answers", *recorded),
+            "explain": self.explain,
+            "shots": [self.shots, self.context_characters] if self.shots else None,
+            "in_flight": self.in_flight,
+            "price": self.price,
+        }
 
     def messages(self, example: Example, earlier: EarlierChanges | None) -> tuple[Message, ...]:
         """Return the conversation that this arm is asked for one task."""

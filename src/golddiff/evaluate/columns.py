@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from golddiff.evaluate.about import About
 from golddiff.evaluate.arms import Role
 from golddiff.evaluate.tasks import cluster_paths
 from golddiff.statistics.intervals import Interval, percentile_interval, resample, resampled_ratios, wilson
@@ -40,19 +41,11 @@ class Columns:
             if score.example_id in places:
                 column[places[score.example_id]] = score
         self.arms = [name for name in run.arms if name in self.scores]
-        self.roles = {name: str(self.about(name, "role") or Role.STUDENT.value) for name in self.arms}
-
-    def about(self, arm: str, key: str) -> float | int | str | None:
-        """Return what the run says of an arm besides its scores (`Arm.about`)."""
-        return self.run.summary.get(f"{key}:{arm}")
-
-    def training(self, arm: str) -> str:
-        """Name that the arm shares with other trainings; empty where it stands alone."""
-        return str(self.about(arm, "training") or "")
+        self.about = {name: About.read(run.summary, name) for name in self.arms}
 
     def of_role(self, *roles: Role) -> list[str]:
         """Return the arms of these roles, in order."""
-        return [name for name in self.arms if self.roles[name] in roles]
+        return [name for name in self.arms if self.about[name].role in roles]
 
     def values(self, arm: str, metric: str) -> tuple[Floats, Floats]:
         """Return (value, 1) per task where there is a value, (0, 0) where there is none."""

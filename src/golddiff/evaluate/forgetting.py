@@ -19,7 +19,7 @@ from golddiff.evaluate.answers import Failure, Likelihood
 from golddiff.evaluate.arms import Arm
 from golddiff.evaluate.asking import Way
 from golddiff.evaluate.likelihood import untouched
-from golddiff.evaluate.run import EvaluationConfig, Progress, harness_name, open_book
+from golddiff.evaluate.run import EvaluationConfig, Progress, asking_name, open_book
 from golddiff.providers.on_demand import OnDemand
 from golddiff.statistics.intervals import Interval, percentile_interval, resample, resampled_ratios
 from golddiff.statistics.paired import paired_difference
@@ -66,7 +66,7 @@ def measure_forgetting(
     Arms with shots or recorded answers are left out: they add no model. Raises UsageError where nothing is left.
     """
     config = config or EvaluationConfig()
-    harness = harness_name(config)
+    harness = asking_name(config)
     texts = [document.text for document in documents]
     columns: dict[str, list[Likelihood | Failure]] = {}
     for arm in arms:

@@ -60,6 +60,7 @@ class Interview:
     limit_of: Callable[[Example], int]
     """Most tokens of an answer."""
     harness: str
+    """`run.asking_name`: answers are kept under it."""
     books: Path
     """Folder of kept answers."""
     batch: int

@@ -156,7 +156,7 @@ def _effort(arm: Arm, answer: Answer) -> dict[str, float]:
         found["prompt_tokens"] = float(answer.prompt_tokens)
         if arm.price is not None:
             found["usd"] = arm.price.cost(answer.prompt_tokens, answer.tokens)
-    if answer.seconds is not None:
+    if answer.seconds is not None and answer.in_flight == arm.in_flight:  # else kept from a run that asked otherwise
         found["seconds"] = answer.seconds
     return found
 

@@ -39,7 +39,7 @@ from golddiff.sandbox.contract import Limits, Sandbox
 from golddiff.store import Store
 from golddiff.types import EvaluationRun, Example, Score, derive_id
 
-__all__ = ["EvaluationConfig", "Progress", "evaluate", "harness_name", "open_book"]
+__all__ = ["EvaluationConfig", "Progress", "asking_name", "evaluate", "harness_name", "open_book"]
 
 VERSION = 3
 """Raised when tasks, prompts or scoring change meaning: runs before and after are then not compared."""
@@ -69,11 +69,17 @@ class EvaluationConfig(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.max_tokens, 16 * -(-int(wanted) // 16))
 
 
-def harness_name(config: EvaluationConfig) -> str:
-    """Return name and version of all that shapes a score besides the model."""
+def asking_name(config: EvaluationConfig) -> str:
+    """Return name and version of all that shapes an answer besides the model: answers are kept under it."""
     prompt = blake2b(EXPLANATION.encode(), digest_size=4).hexdigest()
     limit = f"{config.tokens_per_character:g}c+{config.extra_tokens}<={config.max_tokens}"
     return f"edit-windows/{VERSION} prompt:{prompt} tokens:{limit}"
+
+
+def harness_name(config: EvaluationConfig) -> str:
+    """Return name and version of all that shapes a success besides the model: how it is asked and how it is judged."""
+    limits = blake2b(msgspec.json.encode(config.limits), digest_size=4).hexdigest()
+    return f"{asking_name(config)} check:{config.limits.wall_sec:g}s/{limits}"
 
 
 def evaluate(
@@ -93,9 +99,9 @@ def evaluate(
     """Evaluate `arms` on `tasks` and store the run with its scores; returns the run (its summary is still empty).
 
     `earlier` are the accepted changes that R0 may show. `sandbox` None opens one where a task needs it; where none
-    works, executed scores are unscored with the reason. The run's id derives from tasks, arms and harness, so the
-    same evaluation replaces itself. `workers` answer for arms whose model is `OnDemand`, and run the checks; None does
-    so here.
+    works, executed scores are unscored with the reason. The run's id derives from all that shapes its scores (tasks,
+    arms, earlier changes, configuration, harness), so the same evaluation replaces itself. `workers` answer for arms
+    whose model is `OnDemand`, and run the checks; None does so here.
 
     Raises:
         UsageError: there are no tasks or arms, or two arms have one name.
@@ -108,13 +114,14 @@ def evaluate(
     if len({arm.name for arm in arms}) < len(arms):
         raise UsageError(f"two arms have one name: {', '.join(arm.name for arm in arms)}")
     harness = harness_name(config)
-    asked = (f"{arm.name}={arm.identity} {arm.variant}/{arm.shots}" for arm in arms)
-    run_id = derive_id("run", dataset_id, harness, *asked, *(task.id for task in tasks))
+    shapes = (harness, config, [arm.shapes() for arm in arms], [task.id for task in tasks])
+    shown = [example.id for example in earlier] if any(arm.shots for arm in arms) else []
+    run_id = derive_id("run", dataset_id, msgspec.json.encode((*shapes, shown)))
     interview = Interview(
         tasks=tasks,
         earlier=EarlierChanges(earlier) if any(arm.shots for arm in arms) else None,
         limit_of=config.limit_of,
-        harness=harness,
+        harness=asking_name(config),
         books=store.folder("evaluations", "answers"),
         batch=config.batch,
         likelihood=config.likelihood,
@@ -133,7 +140,7 @@ def evaluate(
         scores += judge.scores(run_id, arm, said[arm.name])
     summary: dict[str, float | int | str | None] = {"tasks": len(tasks), "sandbox": judge.description}
     for arm in arms:
-        summary |= arm.about()
+        summary |= arm.about().flat(arm.name)
     run = EvaluationRun(
         id=run_id,
         dataset_id=dataset_id,

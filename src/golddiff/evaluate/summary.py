@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from golddiff.errors import UsageError
+from golddiff.evaluate.about import About
 from golddiff.evaluate.arms import Role
 from golddiff.evaluate.columns import Columns
 from golddiff.evaluate.effort import Effort, efforts_of
@@ -39,11 +40,10 @@ FEW_CLUSTERS = 10
 MEASURES = ("success", "exact", "line_f1", "delta_chrf", "applied")
 
 
-class ArmSummary(msgspec.Struct, frozen=True, kw_only=True):
+class ArmSummary(About, frozen=True, kw_only=True):
     """One arm."""
 
     name: str
-    role: str
     identity: str
     scored: int
     """Tasks with a success or failure."""
@@ -65,20 +65,12 @@ class ArmSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Success by task family."""
     tokens: float
     """Tokens written per answer, on average; 0 where unknown."""
-    stages: dict[str, Interval] = {}
+    stages: dict[str, Interval] = msgspec.field(default_factory=dict)
     """`apply`, `locate`, `patch`: see `evaluate.stages`."""
-    efforts: dict[str, Effort] = {}
+    efforts: dict[str, Effort] = msgspec.field(default_factory=dict)
     """`usd`, `seconds`, `tokens`: of an answer, and of an accepted patch."""
     calibration: Calibration | None = None
     """Its confidence in its answers beside what became of them; None where it was not asked for or says too little."""
-    training: str = ""
-    """Name that it shares with other trainings of one recipe."""
-    examples: int | None = None
-    """Rows that it was trained on."""
-    in_flight: int = 0
-    """Requests at a time where it is a server."""
-    price: str = ""
-    """Where its price is from."""
 
 
 class Contrast(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,9 +128,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         """Return the headline numbers for `EvaluationRun.summary`."""
         values: dict[str, float | int | str | None] = {"tasks": self.tasks, "sandbox": self.sandbox}
         for arm in self.arms:
-            values |= {f"role:{arm.name}": arm.role, f"scored:{arm.name}": arm.scored}
-            kept = {"training": arm.training, "examples": arm.examples, "in_flight": arm.in_flight, "price": arm.price}
-            values |= {f"{key}:{arm.name}": value for key, value in kept.items() if value}
+            values |= arm.flat(arm.name) | {f"scored:{arm.name}": arm.scored}
             if "success" in arm.measures:
                 values[f"theta:{arm.name}"] = arm.measures["success"].estimate
         for item in self.recoveries:
@@ -179,7 +169,7 @@ class _Summarising:
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
         self._base = columns.best_base()
-        self._alone = [name for name in columns.arms if not columns.training(name)]
+        self._alone = [name for name in columns.arms if not columns.about[name].training]
 
     def summary(self) -> Summary:
         """Return everything."""
@@ -220,10 +210,9 @@ class _Summarising:
             for score in column
             if score is None or "success" not in score.metrics
         )
-        examples = columns.about(name, "examples")
         return ArmSummary(
+            **msgspec.structs.asdict(columns.about[name]),
             name=name,
-            role=columns.roles[name],
             identity=columns.run.arms[name],
             scored=int(scored.sum()),
             unscored=dict(unscored.most_common()),
@@ -240,10 +229,6 @@ class _Summarising:
             stages=stages_of(columns, name),
             efforts=efforts_of(columns, name),
             calibration=self._calibration(name),
-            training=columns.training(name),
-            examples=examples if isinstance(examples, int) else None,
-            in_flight=int(columns.about(name, "in_flight") or 0),
-            price=str(columns.about(name, "price") or ""),
         )
 
     def _passed(self, arm: str, metric: str) -> tuple[int, int]:
@@ -339,7 +324,7 @@ class _Summarising:
     def _stage_recoveries(self) -> dict[str, tuple[Recovery, ...]]:
         found: dict[str, tuple[Recovery, ...]] = {}
         for student, base, teacher in self._pairs():
-            if self._columns.roles[student] != Role.STUDENT:
+            if self._columns.about[student].role != Role.STUDENT:
                 continue
             for stage, one in stage_recoveries(self._columns, base, teacher, student).items():
                 found[stage] = (*found.get(stage, ()), one)

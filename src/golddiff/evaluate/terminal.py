@@ -185,7 +185,9 @@ def half(fit: HalfPlateau | NoHalfPlateau) -> str:
     """Render N50, or why there is none."""
     if isinstance(fit, NoHalfPlateau):
         return f"not given: {fit.reason}"
-    return f"{fit.n50.estimate:.0f} [{fit.n50.low:.0f}, {fit.n50.high:.0f}], plateau {100 * fit.plateau:.0f} points"
+    low = f"{fit.n50.low:.0f}" if fit.n50.low > 0 else "no bound"
+    high = f"{fit.n50.high:.0f}" if math.isfinite(fit.n50.high) else "no bound"
+    return f"{fit.n50.estimate:.0f} [{low}, {high}], plateau {100 * fit.plateau:.0f} points"
 
 
 def p_value(value: float) -> str:

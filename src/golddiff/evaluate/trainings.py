@@ -65,7 +65,8 @@ def caution_of_seeds(columns: Columns) -> str:
     trained = columns.of_role(Role.STUDENT)
     groups: dict[str, int] = {}
     for arm in trained:
-        groups[columns.training(arm) or f"\0{arm}"] = groups.get(columns.training(arm) or f"\0{arm}", 0) + 1
+        name = columns.about[arm].training or f"\0{arm}"
+        groups[name] = groups.get(name, 0) + 1
     return SEEDS_CAUTION if any(count < FEWEST_SEEDS for count in groups.values()) else ""
 
 
@@ -73,8 +74,8 @@ def trainings_of(columns: Columns) -> tuple[Training, ...]:
     """Return every group of arms that share a training."""
     groups: dict[str, list[str]] = {}
     for arm in columns.arms:
-        if columns.training(arm):
-            groups.setdefault(columns.training(arm), []).append(arm)
+        if columns.about[arm].training:
+            groups.setdefault(columns.about[arm].training, []).append(arm)
     return tuple(_training(columns, name, arms) for name, arms in groups.items() if len(arms) > 1)
 
 
@@ -144,8 +145,8 @@ def _recoveries(columns: Columns, name: str, arms: Sequence[str], base: str) -> 
 def learning_of(columns: Columns) -> Learning | None:
     """Return how the students' gains over the best untrained arm grow; None with fewer than two sizes."""
     base = columns.best_base()
-    sizes = {arm: columns.about(arm, "examples") for arm in columns.of_role(Role.STUDENT)}
-    known = {arm: size for arm, size in sizes.items() if isinstance(size, int) and size > 0}
+    sizes = {arm: columns.about[arm].examples for arm in columns.of_role(Role.STUDENT)}
+    known = {arm: size for arm, size in sizes.items() if size}
     if base is None or len(set(known.values())) < 2:
         return None
     points, draws = [], []

@@ -113,9 +113,14 @@ def resampled_ratios(
 def percentile_interval(
     estimate: float, replicates: NDArray[np.float64], *, clusters: int, level: float = 0.95
 ) -> Interval:
-    """Return the percentile interval of bootstrap replicates; replicates that are NaN are left out."""
+    """Return the percentile interval of bootstrap replicates; replicates that are NaN are left out.
+
+    Where some are infinite nothing is interpolated: between a number and infinity there is nothing.
+    """
     known = replicates[~np.isnan(replicates)]
-    low, high = np.quantile(known, [0.5 - level / 2, 0.5 + level / 2]) if len(known) else (math.nan, math.nan)
+    ends = [0.5 - level / 2, 0.5 + level / 2]
+    method = "linear" if np.isfinite(known).all() else "inverted_cdf"
+    low, high = np.quantile(known, ends, method=method) if len(known) else (math.nan, math.nan)
     return Interval(
         estimate=estimate,
         low=float(low),

@@ -10,9 +10,10 @@ Method: least squares. For a given shape (N50, a) the curve is linear in c, so t
 solves c exactly; every bootstrap draw of the tasks is fitted anew (all sizes on the same draws). N0 and a alone are
 hardly told apart by a handful of sizes; N50 is. c is kept within 0..1: no arm gains more than all tasks.
 
-N50 is refused below `FEWEST_SIZES` sizes, where the largest set gains nothing for sure, where half of the plateau lies
-beyond what was tried (that is extrapolation), and where the smallest set has all of it already. Draws without a task of
-some size (NaN) say nothing of the curve and are left out.
+N50 is refused below `FEWEST_SIZES` sizes, where the largest set gains nothing for sure, and where half of the plateau
+lies outside of the sizes that were tried (that is extrapolation). Draws may lie outside; those at an edge of the grid
+could be anywhere beyond it, so they count as 0 or as infinite, and a bound there is none. Draws without a task of some
+size (NaN) say nothing of the curve and are left out.
 
 Sources: the shifted power law of learning curves, Hestness et al. (2017), arXiv 1712.00409, section 3, and Viering &
 Loog (2023), IEEE TPAMI 45:7799-7819, table 1. Percentile bootstrap: Davison & Hinkley (1997), section 7.3.
@@ -34,6 +35,8 @@ __all__ = ["HalfPlateau", "NoHalfPlateau", "half_plateau"]
 
 FEWEST_SIZES = 4
 """Sizes of training set: one more than the curve has parameters."""
+REACH = 20
+"""Factor outside the sizes that were tried, on both sides, up to which N50 is looked for."""
 _SHAPES = np.array([0.35, 0.6, 1.0, 1.7, 3.0])
 """Values of a."""
 _STEPS = 200
@@ -46,7 +49,8 @@ class HalfPlateau(msgspec.Struct, frozen=True, kw_only=True):
     """Examples to half of the plateau."""
 
     n50: Interval
-    """Examples; a bound at the edge of what was looked at says `at least` or `at most`."""
+    """Examples. `low` 0 or `high` infinite (null in JSON): beyond what was looked at, a factor of `REACH` outside the
+    sizes that were tried."""
     plateau: float
     """c: the gain that the curve ends at."""
     n0: float
@@ -74,7 +78,7 @@ def half_plateau(
         raise ValueError(f"need sizes above 0 with a gain each, got {list(sizes)} and {len(gains)} gains")
     if len(set(sizes)) < FEWEST_SIZES:
         return NoHalfPlateau(f"{len(set(sizes))} sizes of training set; the curve needs at least {FEWEST_SIZES}")
-    largest = max(sizes)
+    smallest, largest = min(sizes), max(sizes)
     gains_RS = gains_RS[~np.isnan(gains_RS).any(axis=1)]
     if not len(gains_RS):
         return NoHalfPlateau("no draw of the tasks holds one of every size of training set")
@@ -86,9 +90,12 @@ def half_plateau(
     n50, a = shapes_G2[best[0]]
     if n50 > largest:
         return NoHalfPlateau(f"half of the plateau lies beyond the {largest:.0f} examples of the largest training set")
-    if n50 <= shapes_G2[0, 0]:
-        return NoHalfPlateau(f"the smallest training set ({min(sizes):.0f} examples) gains all of the plateau already")
+    if n50 < smallest:
+        return NoHalfPlateau(
+            f"the smallest training set ({smallest:.0f} examples) gains more than half of the plateau already"
+        )
     drawn = shapes_G2[_fit(curves_GS, gains_RS[:_DRAWS])[0], 0]
+    drawn = np.where(drawn >= shapes_G2[-1, 0], np.inf, np.where(drawn <= shapes_G2[0, 0], 0.0, drawn))
     return HalfPlateau(
         n50=percentile_interval(float(n50), drawn, clusters=clusters, level=level),
         plateau=float(plateau[0]),
@@ -99,7 +106,7 @@ def half_plateau(
 
 def _grid(sizes_S: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Shapes (N50, a) and, for each, the curve at the sizes for a plateau of 1."""
-    halves = np.geomspace(sizes_S.min() / 20, sizes_S.max() * 20, _STEPS)
+    halves = np.geomspace(sizes_S.min() / REACH, sizes_S.max() * REACH, _STEPS)
     n50_G, a_G = (column.ravel() for column in np.meshgrid(halves, _SHAPES, indexing="ij"))
     n0_G = n50_G / (2 ** (1 / a_G) - 1)
     curves_GS = 1 - (1 + sizes_S[None, :] / n0_G[:, None]) ** -a_G[:, None]

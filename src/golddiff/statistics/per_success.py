@@ -22,7 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golddiff.statistics.intervals import Interval
+from golddiff.statistics.intervals import Interval, percentile_interval
 
 __all__ = ["cost_per_success", "frontier"]
 
@@ -42,16 +42,7 @@ def cost_per_success(
         return None
     bottom_R = counts_RN @ success_N
     draws_R = np.divide(counts_RN @ cost_N, bottom_R, out=np.full_like(bottom_R, math.inf), where=bottom_R > 0)
-    # Not interpolated: between a number and infinity there is nothing.
-    low, high = np.quantile(draws_R, [0.5 - level / 2, 0.5 + level / 2], method="inverted_cdf")
-    return Interval(
-        estimate=float(cost_N.sum() / success_N.sum()),
-        low=float(low),
-        high=float(high),
-        level=level,
-        clusters=clusters,
-        method="percentile cluster bootstrap",
-    )
+    return percentile_interval(float(cost_N.sum() / success_N.sum()), draws_R, clusters=clusters, level=level)
 
 
 def frontier(points: Sequence[tuple[float, float]]) -> list[int]:
