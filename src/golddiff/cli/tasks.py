@@ -13,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from golddiff.cli import task_files, task_questions
-from golddiff.cli.app import emit_json, json_option, output
+from golddiff.cli.app import Workspace, emit_json, json_option, output, workspace_option
 from golddiff.cli.grading import in_a_line, open_grader, progress_bar, require_folder
 from golddiff.cli.task_environments import chosen_packages, install_option, packages_option
+from golddiff.types import Repository
 
 if TYPE_CHECKING:
     from golddiff.evaluate.predictions import Judged
@@ -35,6 +36,7 @@ def command() -> None:
 Examples:
   golddiff tasks build --repo . --output tasks.jsonl
   golddiff tasks build --repo . --install --output tasks.jsonl
+  golddiff tasks build --repo . --source sessions --output tasks.jsonl
   golddiff tasks build --repo ~/src/click --packages ~/src/click/.venv/lib/python3.11/site-packages --output tasks.jsonl
 
 \b
@@ -47,37 +49,73 @@ Rows have SWE-bench's form. Tests run in the sandbox only, without a network.
 @click.option(
     "--output", "target", type=click.Path(path_type=Path, dir_okay=False), required=True, help="JSONL file to write."
 )
+@click.option(
+    "--source",
+    type=click.Choice(["git", "sessions"]),
+    default="git",
+    show_default=True,
+    help="The repository's history, or the accepted sessions of the workspace that worked in it.",
+)
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Tasks wanted.")
 @click.option(
     "--max-commits", type=click.IntRange(1), default=500, show_default=True, help="Newest commits that are looked at."
 )
+@workspace_option
 @json_option
 def build(
-    repo: Path, packages: tuple[Path, ...], install: bool, target: Path, limit: int, max_commits: int, as_json: bool
+    repo: Path,
+    packages: tuple[Path, ...],
+    install: bool,
+    target: Path,
+    source: str,
+    limit: int,
+    max_commits: int,
+    workspace: Workspace,
+    as_json: bool,
 ) -> None:
-    """Build tasks from commits that change code and tests, keep those that the tests decide, and count the rest.
+    """Build tasks from changes of code and tests, keep those that the tests decide, and count the rest.
 
-    For each commit the tests run without and with its change: three times with it, and with planted tests that must
+    From a history a task is a commit and what its message says; from sessions, what the user asked for and then kept.
+
+    For each change the tests run without and with its change: three times with it, and with planted tests that must
     fail. Whatever is flaky, does not build here or decides nothing is left out with its reason.
     """
-    from golddiff.evaluate.building import BuildConfig, build
+    from golddiff.evaluate.building import BuildConfig
+    from golddiff.evaluate.building import build as build_from_history
     from golddiff.evaluate.repository_tasks import write_tasks
+    from golddiff.evaluate.session_tasks import build_from_sessions
     from golddiff.git import GitRepository
+    from golddiff.store import Store
     from golddiff.store.repositories import describe_repository
 
     require_folder("--output", target)
+    config = BuildConfig(limit=limit, max_commits=max_commits)
     with GitRepository.open(repo) as git:
         grader, chosen = open_grader(), chosen_packages(git, packages, install)
-        with progress_bar("commits") as bar:
-            built = build(
-                git,
-                describe_repository(git).name,
-                grader,
-                chosen.folders,
-                BuildConfig(limit=limit, max_commits=max_commits),
-                progress=lambda looked_at, tasks: bar(looked_at, max_commits, f"{tasks} tasks"),
-                plugins=chosen.plugins,
-            )
+        described = describe_repository(git)
+        if source == "git":
+            with progress_bar("commits") as bar:
+                built = build_from_history(
+                    git,
+                    described.name,
+                    grader,
+                    chosen.folders,
+                    config,
+                    progress=lambda looked_at, tasks: bar(looked_at, max_commits, f"{tasks} tasks"),
+                    plugins=chosen.plugins,
+                )
+        else:
+            with Store.open(workspace, write=False) as store, progress_bar("sessions") as bar:
+                built = build_from_sessions(
+                    store,
+                    git,
+                    next(store.find(Repository, id=described.id), described),
+                    grader,
+                    chosen.folders,
+                    config,
+                    progress=lambda looked_at, tasks: bar(looked_at, looked_at, f"{tasks} tasks"),
+                    plugins=chosen.plugins,
+                )
     write_tasks(target, built.tasks)
     if as_json:
         emit_json(
@@ -95,7 +133,8 @@ def build(
     table.add_row(Text("tasks", style="bold"), str(len(built.tasks)))
     for reason, count in built.dropped.most_common():
         table.add_row(Text(reason), str(count))
-    output.print(Text(f"{built.looked_at} commits looked at", style="dim"))
+    looked_at = f"{built.looked_at} {'commits' if source == 'git' else 'sessions'} looked at"
+    output.print(Text(looked_at, style="dim"))
     output.print(table)
     said = Counter(in_a_line(reason) for reason in built.unconfirmed.values())
     for reason, count in said.most_common(5):

@@ -1,9 +1,10 @@
 """Tasks out of a repository's history: commits that change code and tests, judged by running those tests.
 
-How it fits: `golddiff tasks build`. Newest commits first; whatever makes no task is left out, with a counted reason.
-For a commit that is left, the tree of its parent gets the commit's test files and the tests are run in the sandbox
-twice, without the commit's other changes and with them. Tests that pass only then decide the task. `Grader.confirm`
-has the last word: three runs that agree, and canaries that work.
+How it fits: `golddiff tasks build`; `session_tasks` makes tasks of accepted sessions, which `decided` runs, too. Newest
+commits first; whatever makes no task is left out, with a counted reason. For a commit that is left, the tree of its
+parent gets the commit's test files and the tests are run in the sandbox twice, without the commit's other changes and
+with them. Tests that pass only then decide the task. `Grader.confirm` has the last word: three runs that agree, and
+canaries that work.
 
 Not covered: languages other than Python; tests that need a network, a database or another Python.
 Method: SWE-bench (Jimenez et al. 2024, arXiv 2310.06770), section 2.1.
@@ -30,7 +31,11 @@ from golddiff.scoring.executed import Unscored
 from golddiff.scoring.grading import Grader
 from golddiff.scoring.suite import is_test
 
-__all__ = ["BuildConfig", "Built", "build"]
+__all__ = ["BuildConfig", "Built", "Files", "build", "decided"]
+
+NO_TEST, NO_CODE, TOO_LARGE = "changes no test", "changes no code", "too large for one task"
+_RUN = "tests: "
+"""How a reason begins that is about tests that were run."""
 
 
 class BuildConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,16 +58,26 @@ class Built:
 
     tasks: list[RepositoryTask] = field(default_factory=list)
     looked_at: int = 0
-    """Commits."""
+    """Commits, or sessions."""
     dropped: Counter[str] = field(default_factory=Counter)
-    """Commits that make no task, by reason."""
+    """Those that make no task, by reason."""
     unconfirmed: dict[str, str] = field(default_factory=dict)
-    """Commit → why its tests decide nothing, for those that were run."""
+    """Commit or session → why its tests decide nothing, for those that were run."""
+
+    def take(self, origin: str, task: RepositoryTask | str) -> None:
+        """Take in what `decided` returned for a commit or session."""
+        if isinstance(task, RepositoryTask):
+            self.tasks.append(task)
+        elif task.startswith(_RUN):
+            self.dropped["its tests decide nothing"] += 1
+            self.unconfirmed[origin] = task.removeprefix(_RUN)
+        else:
+            self.dropped[task] += 1
 
 
 @dataclass(frozen=True)
-class _Files:
-    """One commit's files after it; None: deleted."""
+class Files:
+    """Files as they were accepted; None: deleted."""
 
     change: dict[str, str | None]
     tests: dict[str, bytes | None]
@@ -97,12 +112,18 @@ def build(
         if isinstance(files, str):
             built.dropped[files] += 1
             continue
-        task = _task(git, name, grader, packages, plugins, commit, files)
-        if isinstance(task, RepositoryTask):
-            built.tasks.append(task)
-        else:
-            built.dropped["its tests decide nothing" if task.startswith("tests: ") else task] += 1
-            built.unconfirmed[commit.sha] = task.removeprefix("tests: ")
+        task = RepositoryTask(
+            instance_id=f"{name.replace('/', '__')}-{commit.sha[:12]}",
+            repo=name,
+            base_commit=commit.parents[0],
+            problem_statement=redact_text(commit.message.strip()),
+            patch="",
+            test_patch="",
+            fail_to_pass=(),
+            created_at=commit.authored_at.isoformat(),
+            commit=commit.sha,
+        )
+        built.take(commit.sha, decided(git, task, files, grader, packages, plugins))
         if len(built.tasks) >= config.limit:
             break
     progress(built.looked_at, len(built.tasks))
@@ -126,17 +147,17 @@ def _changes(
 
 def _files(
     git: GitRepository, commit: CommitFacts, changes: tuple[FileChange, ...], config: BuildConfig
-) -> _Files | str:
+) -> Files | str:
     """Return the files of a commit, or why it makes no task."""
     tests = [change for change in changes if is_test(change.path)]
     others = [change for change in changes if not is_test(change.path)]
     if not any(change.path.endswith(".py") for change in tests):
-        return "changes no test"
+        return NO_TEST
     if not any(change.path.endswith(".py") for change in others):
-        return "changes no code"
+        return NO_CODE
     lines = sum(len(hunk.added) + len(hunk.removed) for change in others for hunk in change.hunks)
     if len(others) > config.max_source_files or lines > config.max_lines:
-        return "too large for one task"
+        return TOO_LARGE
     if any(not change.mode.startswith("100") and change.status != "D" for change in changes):
         return "changes links or submodules"
     change: dict[str, str | None] = {}
@@ -155,46 +176,39 @@ def _files(
             except UnicodeDecodeError:
                 return "changes a binary file"
     reason = admissible.refusal(change, allowed=change)
-    return "its change would be refused" if reason else _Files(change, data)
+    return "its change would be refused" if reason else Files(change, data)
 
 
-def _task(
+def decided(
     git: GitRepository,
-    name: str,
+    task: RepositoryTask,
+    files: Files,
     grader: Grader,
-    packages: tuple[Path, ...],
-    plugins: tuple[str, ...],
-    commit: CommitFacts,
-    files: _Files,
+    packages: tuple[Path, ...] = (),
+    plugins: tuple[str, ...] = (),
 ) -> RepositoryTask | str:
-    """Return the confirmed task of a commit, or why there is none; "tests: …" where its tests were run."""
-    parent = commit.parents[0]
+    """Return `task` with the change, the tests and what was seen of them, or why there is none.
+
+    `Built.take` knows the reasons that are about tests that were run.
+    """
     modules = [path for path, data in files.tests.items() if data is not None and _holds_tests(path)]
     if not modules:
-        return "changes no test"
-    patches = _patches(git, parent, files)
+        return NO_TEST
+    patches = _patches(git, task.base_commit, files)
     if patches is None:
         return "a test file is binary"
-    task = RepositoryTask(
-        instance_id=f"{name.replace('/', '__')}-{commit.sha[:12]}",
-        repo=name,
-        base_commit=parent,
-        problem_statement=redact_text(commit.message.strip()),
-        patch=patches[0],
-        test_patch=patches[1],
-        fail_to_pass=tuple(f"{module}::*" for module in modules),
-        created_at=commit.authored_at.isoformat(),
-        commit=commit.sha,
+    task = msgspec.structs.replace(
+        task, patch=patches[0], test_patch=patches[1], fail_to_pass=tuple(f"{module}::*" for module in modules)
     )
     if any(redact_text(text) != text for text in patches):
         return "holds a secret"
     with tempfile.TemporaryDirectory(prefix="golddiff-") as folder:
         tree = Path(folder) / "tree"
-        export_tree(git, parent, tree)
+        export_tree(git, task.base_commit, tree)
         suite = suite_of(task, tree, files.tests, packages, files.change, plugins)
         before, after = grader.outcomes(suite, {}), grader.outcomes(suite, files.change)
         if isinstance(after, Unscored):
-            return f"tests: {after.reason}"
+            return f"{_RUN}{after.reason}"
         passed = before if not isinstance(before, Unscored) else {}
         good = [test for test, end in after.items() if end == "passed"]
         task = msgspec.structs.replace(
@@ -203,15 +217,15 @@ def _task(
             pass_to_pass=tuple(test for test in good if passed.get(test) == "passed"),
         )
         if not task.fail_to_pass:
-            return "tests: none of them fails before and passes after"
+            return f"{_RUN}none of them fails before and passes after"
         suite = suite_of(task, tree, files.tests, packages, files.change, plugins)
         (confirmed,) = grader.confirm([(suite, files.change)])
     if isinstance(confirmed, Unscored):
-        return f"tests: {confirmed.reason}"
+        return f"{_RUN}{confirmed.reason}"
     return msgspec.structs.replace(task, mutants=confirmed.mutants)
 
 
-def _patches(git: GitRepository, parent: str, files: _Files) -> tuple[str, str] | None:
+def _patches(git: GitRepository, parent: str, files: Files) -> tuple[str, str] | None:
     """Return the accepted change and its tests as diffs to the parent; None where one is no text."""
     base = git.tree(parent)
     texts: list[str] = []

@@ -170,7 +170,9 @@ def ask(
 def _instruction(task: RepositoryTask) -> str:
     """Return what was asked, as rows of a dataset have it: of a commit its subject, else the end of the text."""
     text = task.problem_statement.strip()
-    return commit_instruction(text.partition("\n")[0]) if task.commit else text[-MOST_INSTRUCTION_CHARACTERS:].strip()
+    if task.commit and not task.session:
+        return commit_instruction(text.partition("\n")[0])
+    return text[-MOST_INSTRUCTION_CHARACTERS:].strip()
 
 
 def _time(task: RepositoryTask) -> datetime:

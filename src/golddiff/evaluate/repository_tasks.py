@@ -27,6 +27,7 @@ from golddiff.scoring.suite import Mutant, Suite
 __all__ = [
     "RepositoryTask",
     "accepted_files",
+    "after",
     "base_reader",
     "export_tree",
     "objects",
@@ -37,7 +38,7 @@ __all__ = [
 
 
 class RepositoryTask(msgspec.Struct, frozen=True, kw_only=True):
-    """One row. Names and meanings are SWE-bench's; `commit` and `mutants` are ours and may be missing."""
+    """One row. Names and meanings are SWE-bench's; the last three are ours and may be missing."""
 
     instance_id: str
     """Unique name: repository and the accepted commit."""
@@ -61,6 +62,8 @@ class RepositoryTask(msgspec.Struct, frozen=True, kw_only=True):
     hints_text: str = ""
     commit: str = ""
     """The accepted commit."""
+    session: str = ""
+    """The accepted session that the task is made of: what was asked are its prompts, not the commit's message."""
     mutants: tuple[Mutant, ...] = ()
     """Assertions that were seen to fail when turned around (`scoring.suite`): found when the task was confirmed."""
 
@@ -129,8 +132,8 @@ def accepted_files(task: RepositoryTask, git: GitRepository) -> tuple[dict[str, 
     Raises InputError where a patch does not fit the base commit.
     """
     read = base_reader(task, git)
-    change = _after(task.patch, read)
-    tests = _after(task.test_patch, read) if task.test_patch.strip() else {}
+    change = after(task.patch, read)
+    tests = after(task.test_patch, read) if task.test_patch.strip() else {}
     return change, {
         path: None if text is None else text.encode("utf-8", "surrogateescape") for path, text in tests.items()
     }
@@ -156,8 +159,11 @@ def suite_of(
     )
 
 
-def _after(text: str, read: Callable[[str], str | None]) -> dict[str, str | None]:
-    # Accepted by people: what a candidate may not touch, they may.
+def after(text: str, read: Callable[[str], str | None]) -> dict[str, str | None]:
+    """Return what a patch that people accepted makes of the files that `read` returns, as whole files (None: deleted).
+
+    What a candidate may not touch, they may. Raises InputError where it does not fit.
+    """
     named = {path for found in patch.parse(text) for path in (found.old_path, found.new_path) if path}
     return admissible.files_after(text, read, allowed=named)
 

@@ -1,0 +1,141 @@
+"""An accepted session becomes a task: what was asked for, what was kept, and the tests that came with it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from evaluate.test_repository_tasks import EMPTY, SUM, TEST, commit, git
+from golddiff.errors import SandboxError
+from golddiff.evaluate.building import Built
+from golddiff.evaluate.repository_questions import questions
+from golddiff.evaluate.session_tasks import build_from_sessions
+from golddiff.git import GitRepository
+from golddiff.patch import render
+from golddiff.rights import redact_text, redact_transcript
+from golddiff.sandbox.bubblewrap import open_sandbox
+from golddiff.scoring.grading import Grader
+from golddiff.store import Store
+from golddiff.types import (
+    Attempt,
+    CommitLink,
+    Event,
+    EventKind,
+    Grant,
+    Outcome,
+    Repository,
+    Session,
+    SessionState,
+    Transcript,
+)
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+SHOP = Repository(id="rep_1", name="us/shop", licence="MIT")
+GOLD = redact_text(render("shop.py", EMPTY, SUM))
+PROMPTS = ("Total must add up, see /home/alice/x", "Thank you, commit it")
+
+
+def add_session(store: Store, number: int, base: str, sha: str, **more: object) -> None:
+    """Store one session of two turns whose change was committed with a test that a person wrote."""
+    session_id = f"ses_{number}"
+    events = [
+        Event[str](id="", session_id=session_id, sequence=index, kind=EventKind.PROMPT, text=text)
+        for index, text in enumerate(PROMPTS)
+    ]
+    session = Session[str](id=session_id, source="test", models=("m",), started_at=START, record_hashes=(session_id,))
+    store.add_transcript(redact_transcript(Transcript(session, tuple(events))))
+    attempt = Attempt(
+        id=f"att_{number}",
+        session_id=session_id,
+        index=0,
+        first_event=0,
+        last_event=0,
+        ended_by="prompt",
+        patch=GOLD,
+        paths=("shop.py",),
+    )
+    outcome = Outcome(
+        id=f"out_{number}",
+        session_id=session_id,
+        repository_id=SHOP.id,
+        state=SessionState.ACCEPTED,
+        confidence=0.9,
+        commits=(CommitLink(sha=sha, confidence=0.9),),
+        base=base,
+        gold_patch=GOLD,
+        method="test",
+    )
+    store.put(attempt, msgspec.structs.replace(outcome, **more))
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """A repository, the commit that a session began at, and the one that holds its work."""
+    folder = tmp_path_factory.mktemp("work") / "shop"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    base = commit(folder, "The shop begins here", {"shop.py": EMPTY})
+    return folder, base, commit(folder, "wip", {"shop.py": SUM, "tests/test_shop.py": TEST})
+
+
+@pytest.fixture
+def store(repository: tuple[Path, str, str], tmp_path: Path) -> Store:
+    _, base, sha = repository
+    opened = Store.open(tmp_path / "workspace")
+    opened.put(SHOP)
+    add_session(opened, 1, base, sha)
+    add_session(opened, 2, base, sha, state=SessionState.REJECTED)
+    add_session(opened, 3, base, sha, gold_patch=redact_text(render("shop.py", SUM, EMPTY)))
+    add_session(opened, 4, base, sha, commits=())
+    add_session(opened, 5, "0" * 40, sha)
+    return opened
+
+
+def build(store: Store, repository: tuple[Path, str, str]) -> Built:
+    try:
+        grader = Grader(open_sandbox(workers=2), seed=5)
+    except SandboxError as problem:
+        pytest.skip(str(problem))
+    with store, GitRepository.open(repository[0]) as opened:
+        return build_from_sessions(store, opened, SHOP, grader)
+
+
+def test_a_session_is_a_task_with_its_request_its_gold_diff_and_the_tests_that_were_committed(
+    store: Store, repository: tuple[Path, str, str]
+) -> None:
+    consent = Grant(
+        id="grt_1",
+        gate="consent",
+        applies_to="*",
+        granted=True,
+        by=redact_text("Ada"),
+        document=redact_text("here"),
+        recorded_at=START,
+    )
+    store.put(consent)
+    built = build(store, repository)
+    (task,) = built.tasks
+    assert task.problem_statement == "Total must add up, see /home/user/x"
+    assert (task.base_commit, task.commit, task.session) == (*repository[1:], "ses_1")
+    assert task.patch == GOLD
+    assert task.fail_to_pass == ("tests/test_shop.py::test_total",)
+    assert task.mutants
+    assert questions(task, {"shop.py": EMPTY}.get).questions[0].instruction == task.problem_statement
+    assert (built.looked_at, dict(built.dropped)) == (
+        5,
+        {
+            "session rejected": 1,
+            "its gold diff does not fit its base": 1,
+            "changes no test": 1,
+            "its base is not in this clone": 1,
+        },
+    )
+
+
+def test_a_session_whose_user_was_not_asked_makes_no_task(store: Store, repository: tuple[Path, str, str]) -> None:
+    built = build(store, repository)
+    assert built.tasks == []
+    assert sum(count for reason, count in built.dropped.items() if reason.startswith("not permitted: consent")) == 3
