@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from scipy.stats import bootstrap, norm
 
 from golddiff.statistics.recovered import CRRefused, Recovered, capability_recovered
 
@@ -55,6 +57,41 @@ def test_it_refuses_unequal_columns() -> None:
         capability_recovered([1.0], [1.0, 0.0], [1.0], [("a",)])
     with pytest.raises(ValueError, match="at least one"):
         capability_recovered([], [], [], [])
+
+
+def test_the_interval_is_scipys_and_fieller_solves_its_own_equation() -> None:
+    student, base, teacher, _ = world(4, (0.42, 0.15, 0.60), 240)
+    ours = capability_recovered(student, base, teacher, [(str(i),) for i in range(240)], resamples=8_000)
+    assert isinstance(ours, Recovered)
+    columns = [np.array(one) for one in (student, base, teacher)]
+
+    def ratio(s: np.ndarray, b: np.ndarray, t: np.ndarray, axis: int = -1) -> np.ndarray:
+        return (s.mean(axis) - b.mean(axis)) / (t.mean(axis) - b.mean(axis))
+
+    drawn = bootstrap(columns, ratio, paired=True, vectorized=True, n_resamples=8_000, method="percentile", rng=1)
+    theirs = drawn.confidence_interval
+    assert (ours.ratio.low, ours.ratio.high) == pytest.approx((theirs.low, theirs.high), abs=0.015)
+    gain, gap = columns[0] - columns[1], columns[2] - columns[1]
+
+    def beyond(rho: float) -> float:  # Fieller: the ratios that a test of gain - rho * gap = 0 does not refuse
+        rest = gain - rho * gap
+        return abs(rest.mean()) / (rest.std() / np.sqrt(len(rest))) - norm.ppf(0.975)
+
+    middle = ours.ratio.estimate
+    assert ours.fieller == pytest.approx(
+        (brentq(beyond, middle - 1, middle), brentq(beyond, middle, middle + 1)), abs=0.01
+    )
+
+
+@pytest.mark.parametrize("right", [0.0, 1.0])
+def test_a_student_that_never_differs_from_the_base_or_the_teacher_is_no_certainty(right: float) -> None:
+    tasks = [("f" + str(i),) for i in range(40)]
+    for seeds in ([], [right] * 3):
+        result = capability_recovered([right] * 40, [0.0] * 40, [1.0] * 40, tasks, resamples=300, seeds=seeds)
+        assert isinstance(result, Recovered)
+        assert result.ratio.low < right == result.ratio.estimate < result.ratio.high
+        assert result.gap.low < 1
+        assert result.theta_base.high > 0
 
 
 def test_the_interval_covers_the_true_ratio() -> None:

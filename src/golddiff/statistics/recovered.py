@@ -12,8 +12,10 @@ which refuses a little more often than a one-sided bound would.) It is refused a
 interval itself is too short to be trusted (bench/intervals.py).
 
 Method: percentile interval of a paired cluster bootstrap, all three arms on the same draws; Fieller's interval,
-with the covariance of those draws, as a check. The form is that of "performance gap recovered" (Burns et al. 2023,
-arXiv 2312.09390), unclipped. Fieller, E. C. (1954), J. R. Statist. Soc. B 16:175-185.
+with the covariance of those draws, as a check. Where all draws agree (the student is the base, or the teacher, on every
+task) that is no certainty: the interval is then as wide as Wilson's for none of the clusters. The form is that of
+"performance gap recovered" (Burns et al. 2023, arXiv 2312.09390), unclipped. Fieller, E. C. (1954), J. R. Statist.
+Soc. B 16:175-185.
 
 Of stages, such as writing the right change once the right place is found, each arm has tasks of its own (`known`): its
 theta is then a share of those. Which tasks these are is itself a result of the arm, so such a ratio describes a stage
@@ -32,7 +34,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from golddiff.statistics.intervals import Interval, percentile_interval, resample, resampled_ratios
+from golddiff.statistics.intervals import Interval, never_certain, percentile_interval, resample, resampled_ratios
 from golddiff.statistics.seeds import seed_noise
 
 __all__ = ["CRRefused", "Recovered", "capability_recovered"]
@@ -49,7 +51,7 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
 
     ratio: Interval
     fieller: tuple[float, float] | None
-    """Fieller's interval; None where it is unbounded, and where seeds are drawn."""
+    """Fieller's interval; None where it is unbounded, where seeds are drawn, and where all draws agree."""
     theta_base: Interval
     theta_student: Interval
     theta_teacher: Interval
@@ -107,12 +109,12 @@ def capability_recovered(
     if seeds:
         draws["S"] = draws["S"] + seed_noise(seeds, resamples, seed=seed)
 
-    def interval(estimate: float, replicates: NDArray[np.float64]) -> Interval:
-        return percentile_interval(estimate, replicates, clusters=width, level=level)
+    def interval(estimate: float, replicates: NDArray[np.float64], least: float) -> Interval:
+        return never_certain(percentile_interval(estimate, replicates, clusters=width, level=level), least=least)
 
-    theta = {name: interval(points[name], draws[name]) for name in "SBT"}
-    gap = interval(points["T"] - points["B"], draws["T"] - draws["B"])
-    gain = interval(points["S"] - points["B"], draws["S"] - draws["B"])
+    theta = {name: interval(points[name], draws[name], 0.0) for name in "SBT"}
+    gap = interval(points["T"] - points["B"], draws["T"] - draws["B"], -1.0)
+    gain = interval(points["S"] - points["B"], draws["S"] - draws["B"], -1.0)
     if gap.low < SMALLEST_GAP or width < FEWEST_CLUSTERS:
         few = f"{width} independent clusters of tasks are too few for an interval: at least {FEWEST_CLUSTERS}"
         return CRRefused(
@@ -129,10 +131,18 @@ def capability_recovered(
         )
     # The gap's own draws may touch 0 beyond the interval; such draws have no ratio.
     denominators = np.where(draws["T"] - draws["B"] > 0, draws["T"] - draws["B"], math.nan)
+    ratios = (draws["S"] - draws["B"]) / denominators
+    ratio = percentile_interval(gain.estimate / gap.estimate, ratios, clusters=width, level=level)
+    if certain := not ratio.low < ratio.high:  # the student is the base, or the teacher, on every task
+        room = never_certain(msgspec.structs.replace(ratio, estimate=0.0, low=0.0, high=0.0), least=-1.0)
+        high = room.high / gap.estimate
+        ratio = msgspec.structs.replace(
+            ratio, low=ratio.estimate - high, high=ratio.estimate + high, method=room.method
+        )
     return Recovered(
-        ratio=interval(gain.estimate / gap.estimate, (draws["S"] - draws["B"]) / denominators),
+        ratio=ratio,
         # Student's t with few degrees of freedom has no variance, so Fieller's interval has no covariance to work with.
-        fieller=None if seeds else _fieller(gain.estimate, gap.estimate, _covariance(draws)),
+        fieller=None if seeds or certain else _fieller(gain.estimate, gap.estimate, _covariance(draws)),
         theta_base=theta["B"],
         theta_student=theta["S"],
         theta_teacher=theta["T"],
