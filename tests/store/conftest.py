@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,9 @@ from golddiff.store import Location
 
 if TYPE_CHECKING:
     from golddiff.store.backends.temporary import TemporaryPostgres
+
+BLOBS_URL = os.environ.get("GOLDDIFF_TEST_BLOBS", "").rstrip("/")
+"""An fsspec URL of a place that these tests may fill, such as a bucket; empty: they know none."""
 
 _NUMBERS = count()
 
@@ -50,13 +54,16 @@ def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str],
             "": None,
             "folder": str(tmp_path / f"shelf-{number}"),
             "memory": f"memory://shelf-{tmp_path.name}-{number}",
+            "url": f"{BLOBS_URL}/{tmp_path.name}-{number}",
         }
         return Location(folder, database=url, blobs=where[blobs], blob_bytes=0)
 
     return make
 
 
-@pytest.fixture(params=["sqlite", "sqlite + folder", "postgres", "postgres + memory"])
+@pytest.fixture(
+    params=["sqlite", "sqlite + folder", "postgres", "postgres + memory", *(["sqlite + url"] if BLOBS_URL else [])]
+)
 def place(request: pytest.FixtureRequest, new_place: Callable[[str], Location]) -> Location:
     """An empty workspace, of every kind in turn."""
     return new_place(request.param)

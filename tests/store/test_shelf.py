@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from golddiff.errors import InputError, WorkspaceError
 from golddiff.store.shelf import FolderShelf, FsspecShelf, Shelf, open_shelf
 
+from .conftest import BLOBS_URL
 
-@pytest.fixture(params=["folder", "file", "memory", "local", "renamed"])
+
+@pytest.fixture(params=["folder", "file", "memory", "local", "renamed", *(["url"] if BLOBS_URL else [])])
 def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
     if request.param in ("memory", "local", "renamed"):
         pytest.importorskip("fsspec")
     place = {"folder": str(tmp_path / "a b"), "file": (tmp_path / "a b").as_uri(), "local": f"local://{tmp_path}/a b"}
+    place["url"] = f"{BLOBS_URL}/{uuid4()}"
     opened = open_shelf(place.get(request.param, f"memory://{tmp_path.name}-{request.param}"))
     if request.param == "renamed":
         opened._whole = False  # type: ignore[attr-defined]  # as on a file system without atomic puts
