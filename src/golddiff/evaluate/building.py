@@ -1,10 +1,10 @@
 """Tasks out of a repository's history: commits that change code and tests, judged by running those tests.
 
-How it fits: `golddiff tasks build`; `session_tasks` makes tasks of accepted sessions, which `decided` runs, too. Newest
+How it fits: `golddiff tasks build`; `session_tasks` makes tasks of accepted sessions, which `collect` runs, too. Newest
 commits first; whatever makes no task is left out, with a counted reason. For a commit that is left, the tree of its
 parent gets the commit's test files and the tests are run in the sandbox twice, without the commit's other changes and
 with them. Tests that pass only then decide the task. `Grader.confirm` has the last word: three runs that agree, and
-canaries that work.
+canaries that work. Some commits are run at a time, so that all cores are busy.
 
 Not covered: languages other than Python; tests that need a network, a database or another Python.
 Method: SWE-bench (Jimenez et al. 2024, arXiv 2310.06770), section 2.1.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -29,10 +29,12 @@ from golddiff.rights.redact import redact_text
 from golddiff.scoring import admissible
 from golddiff.scoring.executed import Unscored
 from golddiff.scoring.grading import Grader
-from golddiff.scoring.suite import is_test
+from golddiff.scoring.suite import Suite, is_test
 
-__all__ = ["BuildConfig", "Built", "Files", "build", "decided"]
+__all__ = ["BuildConfig", "Built", "Files", "build", "collect"]
 
+AT_ONCE = 8
+"""Commits or sessions whose tests are run at a time."""
 NO_TEST, NO_CODE, TOO_LARGE = "changes no test", "changes no code", "too large for one task"
 _RUN = "tests: "
 """How a reason begins that is about tests that were run."""
@@ -64,15 +66,16 @@ class Built:
     unconfirmed: dict[str, str] = field(default_factory=dict)
     """Commit or session → why its tests decide nothing, for those that were run."""
 
-    def take(self, origin: str, task: RepositoryTask | str) -> None:
-        """Take in what `decided` returned for a commit or session."""
-        if isinstance(task, RepositoryTask):
-            self.tasks.append(task)
-        elif task.startswith(_RUN):
-            self.dropped["its tests decide nothing"] += 1
-            self.unconfirmed[origin] = task.removeprefix(_RUN)
-        else:
-            self.dropped[task] += 1
+    def take(self, drafts: Sequence[tuple[RepositoryTask, Files]], found: Sequence[RepositoryTask | str]) -> None:
+        """Take in what running them said for the drafts."""
+        for (draft, _), task in zip(drafts, found, strict=True):
+            if isinstance(task, RepositoryTask):
+                self.tasks.append(task)
+            elif task.startswith(_RUN):
+                self.dropped["its tests decide nothing"] += 1
+                self.unconfirmed[draft.session or draft.commit] = task.removeprefix(_RUN)
+            else:
+                self.dropped[task] += 1
 
 
 @dataclass(frozen=True)
@@ -106,28 +109,50 @@ def build(
     built = Built()
     shas = list(islice(git.graph([branch[1]]), config.max_commits))
     facts = {commit.sha: commit for commit in git.commits(shas)}
-    for commit, changes in _changes(git, shas, facts, built, config):
-        progress(built.looked_at, len(built.tasks))
-        files = _files(git, commit, changes, config)
-        if isinstance(files, str):
-            built.dropped[files] += 1
-            continue
-        task = RepositoryTask(
-            instance_id=f"{name.replace('/', '__')}-{commit.sha[:12]}",
-            repo=name,
-            base_commit=commit.parents[0],
-            problem_statement=redact_text(commit.message.strip()),
-            patch="",
-            test_patch="",
-            fail_to_pass=(),
-            created_at=commit.authored_at.isoformat(),
-            commit=commit.sha,
-        )
-        built.take(commit.sha, decided(git, task, files, grader, packages, plugins))
-        if len(built.tasks) >= config.limit:
-            break
+
+    def candidates() -> Iterator[tuple[RepositoryTask, Files]]:
+        for commit, changes in _changes(git, shas, facts, built, config):
+            progress(built.looked_at, len(built.tasks))
+            files = _files(git, commit, changes, config)
+            if isinstance(files, str):
+                built.dropped[files] += 1
+            else:
+                yield _draft(name, commit), files
+
+    collect(built, candidates(), config.limit, git, grader, packages, plugins)
     progress(built.looked_at, len(built.tasks))
     return built
+
+
+def collect(
+    built: Built,
+    candidates: Iterator[tuple[RepositoryTask, Files]],
+    limit: int,
+    git: GitRepository,
+    grader: Grader,
+    packages: tuple[Path, ...],
+    plugins: tuple[str, ...],
+) -> None:
+    """Run candidates, some at a time, until there are `limit` tasks or no more candidates."""
+    while len(built.tasks) < limit:
+        some = list(islice(candidates, min(AT_ONCE, limit - len(built.tasks))))
+        if not some:
+            break
+        built.take(some, _decided(git, some, grader, packages, plugins))
+
+
+def _draft(name: str, commit: CommitFacts) -> RepositoryTask:
+    return RepositoryTask(
+        instance_id=f"{name.replace('/', '__')}-{commit.sha[:12]}",
+        repo=name,
+        base_commit=commit.parents[0],
+        problem_statement=redact_text(commit.message.strip()),
+        patch="",
+        test_patch="",
+        fail_to_pass=(),
+        created_at=commit.authored_at.isoformat(),
+        commit=commit.sha,
+    )
 
 
 def _changes(
@@ -179,50 +204,75 @@ def _files(
     return "its change would be refused" if reason else Files(change, data)
 
 
-def decided(
+def _decided(
     git: GitRepository,
-    task: RepositoryTask,
-    files: Files,
+    drafts: Sequence[tuple[RepositoryTask, Files]],
     grader: Grader,
     packages: tuple[Path, ...] = (),
     plugins: tuple[str, ...] = (),
-) -> RepositoryTask | str:
-    """Return `task` with the change, the tests and what was seen of them, or why there is none.
+) -> list[RepositoryTask | str]:
+    """Return each task with its change, its tests and what was seen of them, or why there is none, in order.
 
     `Built.take` knows the reasons that are about tests that were run.
     """
+    found = [_with_patches(git, *draft) for draft in drafts]
+    with tempfile.TemporaryDirectory(prefix="golddiff-") as folder:
+
+        def suites() -> dict[int, Suite]:
+            return {
+                index: suite_of(task, Path(folder) / str(index), files.tests, packages, files.change, plugins)
+                for index, (task, (_, files)) in enumerate(zip(found, drafts, strict=True))
+                if isinstance(task, RepositoryTask)
+            }
+
+        ready = suites()
+        for index, suite in ready.items():
+            export_tree(git, drafts[index][0].base_commit, suite.tree)
+        work = [(suite, candidate) for at, suite in ready.items() for candidate in ({}, drafts[at][1].change)]
+        ends = iter(grader.all_outcomes(work))
+        for index, before, after in zip(ready, ends, ends, strict=True):
+            found[index] = _with_tests(found[index], before, after)
+        ready = suites()
+        confirmed = grader.confirm([(suite, drafts[index][1].change) for index, suite in ready.items()])
+    for index, one in zip(ready, confirmed, strict=True):
+        task = found[index]
+        if isinstance(one, Unscored):
+            found[index] = f"{_RUN}{one.reason}"
+        elif isinstance(task, RepositoryTask):
+            found[index] = msgspec.structs.replace(task, mutants=one.mutants)
+    return found
+
+
+def _with_patches(git: GitRepository, draft: RepositoryTask, files: Files) -> RepositoryTask | str:
     modules = [path for path, data in files.tests.items() if data is not None and _holds_tests(path)]
     if not modules:
         return NO_TEST
-    patches = _patches(git, task.base_commit, files)
+    patches = _patches(git, draft.base_commit, files)
     if patches is None:
         return "a test file is binary"
-    task = msgspec.structs.replace(
-        task, patch=patches[0], test_patch=patches[1], fail_to_pass=tuple(f"{module}::*" for module in modules)
-    )
     if any(redact_text(text) != text for text in patches):
         return "holds a secret"
-    with tempfile.TemporaryDirectory(prefix="golddiff-") as folder:
-        tree = Path(folder) / "tree"
-        export_tree(git, task.base_commit, tree)
-        suite = suite_of(task, tree, files.tests, packages, files.change, plugins)
-        before, after = grader.outcomes(suite, {}), grader.outcomes(suite, files.change)
-        if isinstance(after, Unscored):
-            return f"{_RUN}{after.reason}"
-        passed = before if not isinstance(before, Unscored) else {}
-        good = [test for test, end in after.items() if end == "passed"]
-        task = msgspec.structs.replace(
-            task,
-            fail_to_pass=tuple(test for test in good if passed.get(test) != "passed"),
-            pass_to_pass=tuple(test for test in good if passed.get(test) == "passed"),
-        )
-        if not task.fail_to_pass:
-            return f"{_RUN}none of them fails before and passes after"
-        suite = suite_of(task, tree, files.tests, packages, files.change, plugins)
-        (confirmed,) = grader.confirm([(suite, files.change)])
-    if isinstance(confirmed, Unscored):
-        return f"{_RUN}{confirmed.reason}"
-    return msgspec.structs.replace(task, mutants=confirmed.mutants)
+    return msgspec.structs.replace(
+        draft, patch=patches[0], test_patch=patches[1], fail_to_pass=tuple(f"{module}::*" for module in modules)
+    )
+
+
+def _with_tests(
+    task: RepositoryTask | str, before: dict[str, str] | Unscored, after: dict[str, str] | Unscored
+) -> RepositoryTask | str:
+    """Return the task with the tests that decide it: those that pass after the change, by whether they did before."""
+    if isinstance(task, str):
+        return task
+    if isinstance(after, Unscored):
+        return f"{_RUN}{after.reason}"
+    passed = before if not isinstance(before, Unscored) else {}
+    good = [test for test, end in after.items() if end == "passed"]
+    fixed = tuple(test for test in good if passed.get(test) != "passed")
+    if not fixed:
+        return f"{_RUN}none of them fails before and passes after"
+    return msgspec.structs.replace(
+        task, fail_to_pass=fixed, pass_to_pass=tuple(test for test in good if passed.get(test) == "passed")
+    )
 
 
 def _patches(git: GitRepository, parent: str, files: Files) -> tuple[str, str] | None:

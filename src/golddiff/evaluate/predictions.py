@@ -18,10 +18,13 @@ from golddiff.evaluate.repository_tasks import RepositoryTask, accepted_files, e
 from golddiff.git import GitRepository
 from golddiff.rights.redact import redact_text
 from golddiff.scoring.executed import Kind, Unscored
-from golddiff.scoring.grading import Grader
+from golddiff.scoring.grading import Grade, Grader
+from golddiff.scoring.suite import Suite
 
 __all__ = ["Judged", "Prediction", "accepted_changes", "judge", "read_predictions", "write_predictions"]
 
+AT_ONCE = 8
+"""Tasks that are judged at a time, so that all cores are busy."""
 NO_PATCH = "no patch in the answer"
 
 
@@ -116,57 +119,66 @@ def judge(
     for one in predictions:
         by_task.setdefault(one.instance_id, []).append(one)
     found: list[Judged] = []
-    for task in tasks:
-        if task.instance_id in by_task:
-            found += _judge(task, by_task[task.instance_id], git, grader, packages, plugins)
-            progress(len(found), len(predictions))
+    asked = [task for task in tasks if task.instance_id in by_task]
+    for start in range(0, len(asked), AT_ONCE):
+        some = [(task, by_task[task.instance_id]) for task in asked[start : start + AT_ONCE]]
+        found += _judge(some, git, grader, packages, plugins)
+        progress(len(found), len(predictions))
     return found
 
 
 def _judge(
-    task: RepositoryTask,
-    answers: Sequence[Prediction],
+    work: Sequence[tuple[RepositoryTask, Sequence[Prediction]]],
     git: GitRepository,
     grader: Grader,
     packages: tuple[Path, ...],
     plugins: tuple[str, ...],
 ) -> list[Judged]:
-    change, tests = accepted_files(task, git)
     with tempfile.TemporaryDirectory(prefix="golddiff-") as folder:
-        tree = Path(folder) / "tree"
-        export_tree(git, task.base_commit, tree)
-        suite = suite_of(task, tree, tests, packages, change, plugins)
-        if not task.mutants:
-            (confirmed,) = grader.confirm([(suite, change)])
-            if isinstance(confirmed, Unscored):
-                return [_unscored(task, one, f"the task: {confirmed.reason}") for one in answers]
-            suite = confirmed
-        written = [one for one in answers if (one.model_patch or "").strip()]
-        grades = dict(
-            zip(map(id, written), grader.grade([(suite, one.model_patch or "") for one in written]), strict=True)
-        )
+        suites: list[Suite | Unscored] = []
+        unconfirmed: dict[int, tuple[Suite, dict[str, str | None]]] = {}
+        for index, (task, _) in enumerate(work):
+            change, tests = accepted_files(task, git)
+            tree = Path(folder) / str(index)
+            export_tree(git, task.base_commit, tree)
+            suite = suite_of(task, tree, tests, packages, change, plugins)
+            suites.append(suite)
+            if not task.mutants:
+                unconfirmed[index] = suite, change
+        for index, confirmed in zip(unconfirmed, grader.confirm(list(unconfirmed.values())), strict=True):
+            suites[index] = confirmed
+        pairs = [
+            (suite, answer)
+            for suite, (_, answers) in zip(suites, work, strict=True)
+            for answer in answers
+            if isinstance(suite, Suite) and (answer.model_patch or "").strip()
+        ]
+        graded = grader.grade([(suite, answer.model_patch or "") for suite, answer in pairs])
+    grades = {id(answer): grade for (_, answer), grade in zip(pairs, graded, strict=True)}
     judged = []
-    for one in answers:
-        grade = grades.get(id(one))
-        if grade is None:
-            kind, detail, ends, seconds = Kind.REFUSED.value, NO_PATCH, {}, 0.0
-        elif isinstance(grade, Unscored):
-            judged.append(_unscored(task, one, grade.reason))
-            continue
-        else:
-            kind, detail, ends, seconds = grade.kind.value, redact_text(grade.detail), grade.tests, grade.seconds
-        judged.append(
-            Judged(
-                instance_id=task.instance_id,
-                model=one.model_name_or_path,
-                resolved=kind == Kind.PASSED.value,
-                verdict=kind,
-                detail=detail,
-                tests=ends,
-                seconds=seconds,
-            )
-        )
+    for (task, answers), usable in zip(work, suites, strict=True):
+        for one in answers:
+            if isinstance(usable, Unscored):
+                judged.append(_unscored(task, one, f"the task: {usable.reason}"))
+            else:
+                judged.append(_judged(task, one, grades.get(id(one))))
     return judged
+
+
+def _judged(task: RepositoryTask, one: Prediction, grade: Grade | Unscored | None) -> Judged:
+    """Return the verdict on one answer; there is no grade where it holds no patch."""
+    if isinstance(grade, Unscored):
+        return _unscored(task, one, grade.reason)
+    kind = grade.kind if grade else Kind.REFUSED
+    return Judged(
+        instance_id=task.instance_id,
+        model=one.model_name_or_path,
+        resolved=kind is Kind.PASSED,
+        verdict=kind.value,
+        detail=redact_text(grade.detail) if grade else NO_PATCH,
+        tests=grade.tests if grade else {},
+        seconds=grade.seconds if grade else 0.0,
+    )
 
 
 def _unscored(task: RepositoryTask, one: Prediction, reason: str) -> Judged:

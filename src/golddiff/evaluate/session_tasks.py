@@ -3,7 +3,7 @@
 How it fits: `golddiff tasks build --source sessions`. Reads the outcomes that the store holds of one repository; the
 base, the gold diff and the linked commits are theirs. The instruction is what the user had asked for by the end of the
 first attempt, as rows of a dataset have it (`prompts.session`). Tests are those of the gold diff and of the linked
-commits, in the form of the latest of these; `building.decided` runs them before and after the gold diff.
+commits, in the form of the latest of these; `building.collect` runs them before and after the gold diff.
 
 `rights` is asked for each session (use `evaluate`): terms of a provider do not matter, since nothing is trained; the
 licence and the user's consent do.
@@ -13,12 +13,12 @@ Not covered: sessions whose accepted work was never committed, and what `buildin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from golddiff import patch
 from golddiff.errors import InputError
-from golddiff.evaluate.building import NO_CODE, NO_TEST, TOO_LARGE, BuildConfig, Built, Files, decided
+from golddiff.evaluate.building import NO_CODE, NO_TEST, TOO_LARGE, BuildConfig, Built, Files, collect
 from golddiff.evaluate.repository_tasks import RepositoryTask, after, base_reader
 from golddiff.git import GitRepository
 from golddiff.prompts.session import first_attempt, session_instruction
@@ -47,20 +47,19 @@ def build_from_sessions(
     """Build tasks from the accepted sessions of `repository`; arguments are those of `building.build`."""
     config = config or BuildConfig()
     built, grants = Built(), Grants(store.find(Grant))
-    for outcome in list(store.find(Outcome, repository_id=repository.id)):  # tests take minutes: hold no cursor open
-        progress(built.looked_at, len(built.tasks))
-        if len(built.tasks) >= config.limit:
-            break
-        built.looked_at += 1
-        draft = _draft(store, git, repository, outcome, grants)
-        if isinstance(draft, str):
-            built.dropped[draft] += 1
-            continue
-        files = _files(git, draft, outcome, config)
-        if isinstance(files, str):
-            built.dropped[files] += 1
-        else:
-            built.take(outcome.session_id, decided(git, draft, files, grader, packages, plugins))
+
+    def candidates() -> Iterator[tuple[RepositoryTask, Files]]:
+        for outcome in list(store.find(Outcome, repository_id=repository.id)):
+            progress(built.looked_at, len(built.tasks))
+            built.looked_at += 1
+            draft = _draft(store, git, repository, outcome, grants)
+            files = draft if isinstance(draft, str) else _files(git, draft, outcome, config)
+            if isinstance(draft, str) or isinstance(files, str):
+                built.dropped[str(files)] += 1
+            else:
+                yield draft, files
+
+    collect(built, candidates(), config.limit, git, grader, packages, plugins)
     progress(built.looked_at, len(built.tasks))
     return built
 
