@@ -118,6 +118,7 @@ def run(sandbox: Bubblewrap, *candidates: str, limits: Limits = QUICK) -> list[R
 @pytest.fixture(autouse=True)
 def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bubblewrap, "_GRACE_SEC", 0.5)
+    monkeypatch.setattr(bubblewrap, "_PATIENT_GRACE_SEC", 0.5)
 
 
 def test_an_honest_candidate_finishes(sandbox: Bubblewrap) -> None:
@@ -194,10 +195,10 @@ def test_an_interruption_ends_after_the_job_that_runs(monkeypatch: pytest.Monkey
     asked: list[Job] = []
 
     class Slow:
-        def __init__(self, *_: object) -> None:
+        def __init__(self, *_: object, **__: object) -> None:
             """Start nothing."""
 
-        def ask(self, job: Job) -> Result:
+        def ask(self, job: Job, *, patient: bool = False) -> Result:
             asked.append(job)
             if len(asked) == 2:
                 os.kill(os.getpid(), signal.SIGINT)

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from golddiff.errors import SandboxError
-from golddiff.sandbox.contract import Batch, Domain, Ending, Job, Result
+from golddiff.sandbox.contract import Batch, Domain, Ending, Job, LateStart, Result
 from golddiff.sandbox.pool import run_batches
 
 
@@ -16,16 +16,24 @@ class Server:
     started: list["Server"]
     lock = threading.Lock()
 
-    def __init__(self, batch: Batch) -> None:
-        self.name = batch.domain.prepare
+    def __init__(self, batch: Batch, patient: bool) -> None:
+        self.name, self.patient = batch.domain.prepare, patient
         self.closed = 0
         with self.lock:
+            self.beside = [other for other in self.started if not other.closed]
             self.started.append(self)
+            second = len([other for other in self.started if other.name == self.name]) == 2
+        self.closed = 1  # unless it starts
         if self.name == "does not start":
             raise SandboxError("no")
+        if (self.name == "starts late" and not patient) or (self.name == "second starts late" and second):
+            raise LateStart("not yet")
+        self.closed = 0
 
-    def ask(self, job: Job) -> Result | None:
+    def ask(self, job: Job, *, patient: bool = False) -> Result | None:
         if job.program == "dies" or (job.program == "dies once" and len(self.started) == 1):
+            return None
+        if job.program == "silent" and not patient:
             return None
         time.sleep(float(job.candidate or 0))
         return Result(ending=Ending.OK, stdout=self.name.encode(), reason=str(id(self)))
@@ -63,9 +71,9 @@ def test_long_jobs_of_one_batch_are_shared_out() -> None:
 
 
 def test_a_few_short_jobs_are_not_worth_a_second_server() -> None:
-    def slow(batch: Batch) -> Server:
+    def slow(batch: Batch, patient: bool) -> Server:
         time.sleep(0.05)
-        return Server(batch)
+        return Server(batch, patient)
 
     run_batches([batch("a", 5)], slow, 4)
     assert len(Server.started) == 1
@@ -80,9 +88,33 @@ def test_a_server_that_dies_is_replaced_once_and_then_the_job_is_to_blame() -> N
     assert all(server.closed == 1 for server in Server.started)
 
 
-def test_a_batch_that_cannot_be_served_fails_alone() -> None:
+def test_a_job_at_which_its_server_fell_silent_is_waited_for_longer() -> None:
+    (results,) = run_batches([batch("a", 1, program="silent")], Server, 1)
+    assert served(results) == {b"a"}
+
+
+def test_a_server_that_starts_late_is_tried_again_alone_and_patiently() -> None:
+    late, other = run_batches([batch("starts late", 3), batch("b", 2, 0.03)], Server, 3)
+    assert served(late) == {b"starts late"}
+    assert served(other) == {b"b"}
+    again = next(server for server in Server.started if server.patient)
+    assert again.beside == []
+    assert [server.name for server in Server.started].count("starts late") == 2
+
+
+def test_a_late_second_server_costs_its_batch_nothing() -> None:
+    (results,) = run_batches([batch("second starts late", 6, 0.03)], Server, 2)
+    assert isinstance(results, list)
+    assert len(results) == 6
+    assert {result.stdout for result in results} == {b"second starts late"}
+    assert len(Server.started) == 2
+
+
+def test_a_batch_that_cannot_be_served_fails_alone_with_the_reason_and_not_at_once() -> None:
     bad, good, empty = run_batches([batch("does not start", 2), batch("b", 2), batch("c", 0)], Server, 2)
     assert isinstance(bad, SandboxError)
+    assert str(bad) == "no"
+    assert [server.patient for server in Server.started if server.name == "does not start"] == [False, True]
     assert served(good) == {b"b"}
     assert empty == []
 

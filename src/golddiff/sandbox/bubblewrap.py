@@ -7,6 +7,9 @@ seccomp filter. Where none passes it refuses, with the fix: nothing is ever run 
 `run` starts one sandbox for one command. `run_batches` keeps an interpreter warm inside (`fork_server`) for each trust
 domain and shares the jobs out over this machine's cores (`pool`), one sandbox each.
 
+A machine that is busy with other work starts a sandbox late. Time limits of a candidate are counted from when its
+sandbox stands; what is not there after `_START_SEC` is tried again with more time, before that is anybody's failure.
+
 Not covered: memory is limited per process, not in sum (that needs a cgroup); kernel bugs (that needs a VM).
 """
 
@@ -27,7 +30,7 @@ import msgspec
 
 from golddiff.errors import SandboxError
 from golddiff.sandbox import fork_server, policy
-from golddiff.sandbox.contract import Batch, Ending, Job, Limits, Result
+from golddiff.sandbox.contract import Batch, Ending, Job, LateStart, Limits, Result
 from golddiff.sandbox.pool import run_batches
 from golddiff.sandbox.process import OUTSIDE, Inside
 from golddiff.sandbox.stage import Stage
@@ -36,7 +39,9 @@ from golddiff.sandbox.syscalls import seccomp_program
 __all__ = ["Bubblewrap", "open_sandbox"]
 
 _START_SEC = 20.0
+_PATIENT_START_SEC = 240.0  # a start costs 2 CPU seconds at most: enough at a load of 100 on each core
 _GRACE_SEC = 3.0
+_PATIENT_GRACE_SEC = 30.0
 # What a warm interpreter may have beside the job that it runs. It imports what a domain names, and so runs code of the
 # packages that a repository asks for; its processor time is in no job's, and the time that it is waited for bounds it.
 _OWN_PROCESSES = 8
@@ -75,17 +80,22 @@ def open_sandbox(*, workers: int | None = None) -> Bubblewrap:
 
     Raises SandboxError, with each attempt's failure and the fix, where none works.
     """
-    failures = []
-    for binary in _binaries():
-        try:
-            sandbox = Bubblewrap(binary, workers=workers)
-            sandbox.probe()
-        except (SandboxError, OSError) as problem:  # OSError: it is no program, or has gone
-            failures.append(f"{binary}: {problem}")
-        else:
-            return sandbox
-    tried = "; ".join(failures) or "bwrap is not installed"
-    raise SandboxError(f"no sandbox works on this machine ({tried}). {FIX}")
+    failures: dict[Path, str] = {}
+    late = list(_binaries())
+    for wait_sec in (_START_SEC, _PATIENT_START_SEC):
+        tried, late = late, []
+        for binary in tried:
+            try:
+                sandbox = Bubblewrap(binary, workers=workers)
+                sandbox.probe(wait_sec=wait_sec)
+            except (SandboxError, OSError) as problem:  # OSError: it is no program, or has gone
+                failures[binary] = f"{binary}: {problem}"
+                if isinstance(problem, LateStart):
+                    late.append(binary)
+            else:
+                return sandbox
+    said = "; ".join(failures.values()) or "bwrap is not installed"
+    raise SandboxError(f"no sandbox works on this machine ({said}). {FIX}")
 
 
 def _binaries() -> Iterator[Path]:
@@ -119,9 +129,12 @@ class Bubblewrap:
         """Return for example `bubblewrap 0.11.0`."""
         return self._version or "bubblewrap, not probed"
 
-    def probe(self) -> None:
-        """Check from inside that the walls stand. Raises SandboxError naming what does not hold."""
-        result = self.run([self._interpreter.executable, "-I", "-S", "-c", _PROBE], limits=Limits(wall_sec=_START_SEC))
+    def probe(self, *, wait_sec: float = _START_SEC) -> None:
+        """Check from inside that the walls stand. Raises SandboxError naming what does not hold, LateStart: not yet."""
+        command = [self._interpreter.executable, "-I", "-S", "-c", _PROBE]
+        result = self._run(command, {}, Limits(wall_sec=wait_sec), wait_sec)
+        if result.ending is Ending.TIMEOUT:
+            raise LateStart(f"the probe has not answered within {wait_sec:.0f} s")
         if result.exit_code != 0:
             said = result.stderr.decode(errors="replace").strip().splitlines()
             raise SandboxError(f"does not start: {said[-1] if said else result.reason or result.exit_code}")
@@ -131,8 +144,8 @@ class Bubblewrap:
             raise SandboxError("does not run what it is given: the probe said nothing") from None
         if problems:
             raise SandboxError("does not contain: " + ", ".join(problems))
-        command = [*self._enter(), str(self._binary), "--version"]
-        version = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env=OUTSIDE)
+        ask = [*self._enter(), str(self._binary), "--version"]
+        version = subprocess.run(ask, capture_output=True, text=True, check=False, cwd="/", env=OUTSIDE)
         self._version = version.stdout.strip() or "bubblewrap"
 
     def run(
@@ -143,8 +156,12 @@ class Bubblewrap:
         largest = max(map(len, (files or {}).values()), default=0)
         if largest > limits.file_bytes:
             raise ValueError(f"a file of {largest:,} bytes is larger than the limit of {limits.file_bytes:,} bytes")
-        started = time.monotonic()
-        with Inside(self._command(argv, limits), self._filter, files or {}, limits=limits, uid=self._uid) as inside:
+        return self._run(argv, files or {}, limits, _PATIENT_START_SEC)
+
+    def _run(self, argv: Sequence[str], files: Mapping[str, bytes], limits: Limits, wait_sec: float) -> Result:
+        command = self._command(argv, limits)
+        with Inside(command, self._filter, files, limits=limits, uid=self._uid, wait_sec=wait_sec) as inside:
+            started = time.monotonic()
             stopped = inside.read_all(started + limits.wall_sec, limits.output_bytes)
             code = None if stopped else inside.process.wait()
         out, err = (bytes(data[: limits.output_bytes]) for data in (inside.out, inside.err))
@@ -155,7 +172,7 @@ class Bubblewrap:
 
     def run_batches(self, batches: Sequence[Batch]) -> list[list[Result] | SandboxError]:
         """Run batches on warm interpreters, one trust domain each; see `contract.Sandbox.run_batches`."""
-        return run_batches(batches, lambda batch: _Server(self, batch), self.workers)
+        return run_batches(batches, lambda batch, patient: _Server(self, batch, patient=patient), self.workers)
 
     def run_jobs(self, jobs: Sequence[Job], *, limits: Limits | None = None) -> list[Result]:
         """Run one batch that shares nothing but Python; see `contract.Sandbox.run_jobs`."""
@@ -185,7 +202,8 @@ class Bubblewrap:
 class _Server:
     """A warm interpreter inside one sandbox, asked one job at a time."""
 
-    def __init__(self, sandbox: Bubblewrap, batch: Batch) -> None:
+    def __init__(self, sandbox: Bubblewrap, batch: Batch, *, patient: bool = False) -> None:
+        """Start it. Raises SandboxError with what it said, LateStart where it is silent for too long."""
         self._limits = limits = batch.limits
         self._fields = msgspec.to_builtins(limits)
         # Twice: the child's text is escaped as JSON, at worst six characters a byte.
@@ -202,33 +220,45 @@ class _Server:
             cpu_sec=_FOR_EVER_SEC,
             open_files=max(limits.open_files, _OWN_FILES),
         )
-        self._inside = Inside(command, sandbox._filter, {}, limits=around, uid=sandbox._uid, private=True)
-        if self._line(_START_SEC) != b'{"ready": true}':
+        wait_sec = _PATIENT_START_SEC if patient else _START_SEC
+        self._inside = Inside(
+            command, sandbox._filter, {}, limits=around, uid=sandbox._uid, private=True, wait_sec=wait_sec
+        )
+        line = self._line(wait_sec)
+        if line != b'{"ready": true}':
             said = self._inside.err.decode(errors="replace").strip()[-500:]
             self._inside.close()
+            if line is None:
+                raise LateStart(
+                    f"the check runner has not started inside the sandbox within {wait_sec:.0f} s: this machine is too "
+                    f"busy, or what it imports waits for something{said and f' ({said})'}"
+                )
             raise SandboxError(f"the check runner did not start inside the sandbox: {said or 'no message'}")
 
-    def ask(self, job: Job) -> Result | None:
-        """Run one job; None where the server died or fell silent over it."""
+    def ask(self, job: Job, *, patient: bool = False) -> Result | None:
+        """Run one job; None where the server died or fell silent over it, which `patient` waits longer for."""
         request = {"program": job.program, "candidate": job.candidate, **self._fields}
         try:
             self._inside.stdin.write(json.dumps(request).encode() + b"\n")
             self._inside.stdin.flush()
         except BrokenPipeError:
             return None
-        line = self._line(self._limits.wall_sec + _GRACE_SEC)
-        if line is None:
+        line = self._line(self._limits.wall_sec + (_PATIENT_GRACE_SEC if patient else _GRACE_SEC))
+        if not line:
             return None
         reply = json.loads(line)
         reply["stdout"], reply["stderr"] = (reply[name].encode("latin-1") for name in ("stdout", "stderr"))
         return Result(**reply | {"ending": Ending(reply["ending"])})
 
     def _line(self, wait_sec: float) -> bytes | None:
+        """Return what it writes next; nothing where it has ended or writes too much, None where it is silent."""
         deadline = time.monotonic() + wait_sec
         while b"\n" not in self._inside.out:
             left = deadline - time.monotonic()
-            if left <= 0 or len(self._inside.out) > self._most or not self._inside.read_some(left, self._most):
+            if left <= 0:
                 return None
+            if len(self._inside.out) > self._most or not self._inside.read_some(left, self._most):
+                return b""
         line, _, rest = bytes(self._inside.out).partition(b"\n")
         self._inside.out[:] = rest
         return line

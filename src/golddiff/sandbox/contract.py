@@ -22,9 +22,13 @@ import msgspec
 
 from golddiff.errors import SandboxError
 
-__all__ = ["Batch", "Domain", "Ending", "Job", "Limits", "Result", "Sandbox"]
+__all__ = ["Batch", "Domain", "Ending", "Job", "LateStart", "Limits", "Result", "Sandbox"]
 
 MIB = 1 << 20
+
+
+class LateStart(SandboxError):
+    """A sandbox was not there in time. Nothing has failed and nothing has run: worth another try, with more time."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,14 +5,18 @@ which batch. A worker stays with its batch until that is done, then takes one th
 is begun it joins the one with the most work left, if that work is worth another interpreter's start. So one large
 batch is spread over all cores and many small ones do not start more interpreters than there are batches.
 
-A job during which its server dies is tried once more in a fresh one; if that dies too, the job did it. A server that
-does not start fails its own batch only.
+A job during which its server dies is tried once more in a fresh one; if that dies too, the job did it. What looks like
+a failure may be a machine that is busy with other work: a server that does not start is tried again alone, when no
+other server of ours is at work, and with more time (`patient`), as is a job at which its server fell silent. Only then
+does a batch fail, with the reason, and no other with it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -28,8 +32,8 @@ _JOBS_PER_START = 25  # until a batch has been timed: about so many small jobs t
 class Server(Protocol):
     """A warm interpreter inside one sandbox, asked one job at a time."""
 
-    def ask(self, job: Job) -> Result | None:
-        """Run one job; None where the server died or fell silent over it."""
+    def ask(self, job: Job, *, patient: bool = False) -> Result | None:
+        """Run one job; None where the server died or fell silent over it, which `patient` waits longer for."""
 
     def close(self) -> None:
         """End the sandbox."""
@@ -41,28 +45,29 @@ class _Progress:
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self.results: list[Result | None] = [None] * len(batch.jobs)
-        self.next = 0
+        self.waiting = deque(range(len(batch.jobs)))
         self.servers = 0
+        self.alone = False
+        """A server of it did not start: whoever begins it again does so alone and is patient."""
         self.start_sec = 0.0
         self.done = 0
         self.spent_sec = 0.0
         self.failure: SandboxError | None = None
 
-    @property
-    def waiting(self) -> int:
-        return 0 if self.failure else len(self.batch.jobs) - self.next
-
     def worth_joining(self) -> float:
         """Return seconds of work that another server would take over, over the seconds that its start costs."""
         if not self.servers or not self.done:
-            return self.waiting / _JOBS_PER_START
-        return self.waiting * self.spent_sec / self.done / max(self.start_sec, 1e-3)
+            return len(self.waiting) / _JOBS_PER_START
+        return len(self.waiting) * self.spent_sec / self.done / max(self.start_sec, 1e-3)
 
 
 def run_batches(
-    batches: Sequence[Batch], start: Callable[[Batch], Server], workers: int
+    batches: Sequence[Batch], start: Callable[[Batch, bool], Server], workers: int
 ) -> list[list[Result] | SandboxError]:
-    """Run every batch on up to `workers` servers; results in order, or what stopped that batch's servers."""
+    """Run every batch on up to `workers` servers; results in order, or what stopped that batch's servers.
+
+    `start` makes a server for a batch, patiently or not, or raises SandboxError.
+    """
     pool = _Pool(batches, start)
     count = max(1, min(workers, sum(len(batch.jobs) for batch in batches)))
     with ThreadPoolExecutor(count) as threads:
@@ -76,9 +81,10 @@ def run_batches(
 
 
 class _Pool:
-    def __init__(self, batches: Sequence[Batch], start: Callable[[Batch], Server]) -> None:
+    def __init__(self, batches: Sequence[Batch], start: Callable[[Batch, bool], Server]) -> None:
         self.batches = [_Progress(batch) for batch in batches]
         self._start = start
+        self._busy = 0
         self._changed = threading.Condition()
         self._stopped = False
 
@@ -97,53 +103,64 @@ class _Pool:
         """Return the batch to serve next; waits while others may yet turn out to be worth joining."""
         with self._changed:
             while not self._stopped:
-                open_batches = [found for found in self.batches if found.waiting]
-                if not open_batches:
-                    return None
-                fresh = next((found for found in open_batches if not found.servers), None)
-                largest = fresh or max(open_batches, key=_Progress.worth_joining)
-                if fresh or largest.worth_joining() >= 1:
-                    largest.servers += 1
-                    return largest
+                waiting = [found for found in self.batches if found.waiting]
+                together = [found for found in waiting if not found.alone]
+                if not waiting and not self._busy:
+                    return None  # while one is busy, what it has begun may come back
+                mine = next((found for found in together if not found.servers), None)
+                if mine is None and together:
+                    largest = max(together, key=_Progress.worth_joining)
+                    mine = largest if largest.worth_joining() >= 1 else None
+                if mine is None and not self._busy:
+                    mine = waiting[0]
+                if mine:
+                    mine.servers += 1
+                    self._busy += 1
+                    return mine
                 self._changed.wait()
             return None
 
     def _take(self, mine: _Progress) -> int | None:
         with self._changed:
-            if self._stopped or not mine.waiting:
-                return None
-            mine.next += 1
-            return mine.next - 1
+            return None if self._stopped or not mine.waiting else mine.waiting.popleft()
 
     def _serve(self, mine: _Progress) -> None:
-        server: Server | None = None
-        try:
-            while (index := self._take(mine)) is not None:
-                for _ in range(2):
-                    if server is None:
+        with contextlib.ExitStack() as servers:
+            index: int | None = None
+            patient_start = False
+            try:
+                server: Server | None = None
+                while (index := self._take(mine)) is not None:
+                    for patient in (False, True):
+                        if server is None:
+                            started, patient_start = time.monotonic(), mine.alone
+                            server = self._start(mine.batch, patient_start)
+                            servers.callback(server.close)
+                            mine.start_sec = time.monotonic() - started
                         started = time.monotonic()
-                        server = self._start(mine.batch)
-                        mine.start_sec = time.monotonic() - started
-                    started = time.monotonic()
-                    result = server.ask(mine.batch.jobs[index])
-                    if result is not None:
-                        break
-                    server.close()
-                    server = None
-                else:
-                    result = Result(ending=Ending.VIOLATION, reason="its runner died or fell silent, twice")
+                        result = server.ask(mine.batch.jobs[index], patient=patient)
+                        if result is not None:
+                            break
+                        servers.close()
+                        server = None
+                    else:
+                        result = Result(ending=Ending.VIOLATION, reason="its runner died or fell silent, twice")
+                    with self._changed:
+                        mine.results[index] = result
+                        mine.done += 1
+                        mine.spent_sec += time.monotonic() - started
+                        self._changed.notify_all()
+                servers.close()
+            except SandboxError as problem:
                 with self._changed:
-                    mine.results[index] = result
-                    mine.done += 1
-                    mine.spent_sec += time.monotonic() - started
+                    if index is None or patient_start:
+                        mine.failure = problem
+                        mine.waiting.clear()
+                    else:
+                        mine.alone = True
+                        mine.waiting.appendleft(index)
+            finally:
+                with self._changed:
+                    self._busy -= 1
+                    mine.servers = max(1, mine.servers - 1)  # begun: never fresh again
                     self._changed.notify_all()
-        except SandboxError as problem:
-            with self._changed:
-                mine.failure = problem
-                self._changed.notify_all()
-        finally:
-            with self._changed:
-                mine.servers = max(1, mine.servers - 1)  # begun: never fresh again
-                self._changed.notify_all()
-            if server:
-                server.close()

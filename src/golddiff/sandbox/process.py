@@ -4,8 +4,13 @@ How it fits: `bubblewrap` says what to start; this starts it, reads from it with
 happens, the process group is killed, bubblewrap takes its process-id namespace down (`--die-with-parent`), and
 `--sync-fd` is read to its end, which the kernel gives only when the last process inside is gone.
 
-Limits are set from outside (`confinement`) while bubblewrap holds the sandbox's first process back (`--info-fd`,
-`--block-fd`). Where they cannot be set, nothing runs.
+Limits are set from outside (`confinement`) while bubblewrap waits for its seccomp filter, which it reads last of all
+(`--info-fd`, `--seccomp`). Where they cannot be set, or where this process dies before it has set them, the filter
+never comes, and without one bubblewrap runs nothing: `--block-fd` would let the sandbox go when its writer dies.
+Not covered: two instants, microseconds each, between system calls of bubblewrap, in which this process would have to
+be killed. In one a bubblewrap that runs nothing stays; in the other, what is inside stays, limited but for wall time.
+
+Source: bubblewrap.c of 0.8.0 and 0.11.1, `main` and `seccomp_program_new`.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -23,15 +29,14 @@ from typing import IO, cast
 
 from golddiff.errors import SandboxError
 from golddiff.sandbox.confinement import confine
-from golddiff.sandbox.contract import Ending, Limits
+from golddiff.sandbox.contract import Ending, LateStart, Limits
 
 __all__ = ["OUTSIDE", "Inside"]
 
 OUTSIDE = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 """Environment of the tools that enter the sandbox; nothing of ours is inherited."""
 
-_LEFTOVER_SEC = 3.0
-_SET_UP_SEC = 20.0
+_LEFTOVER_SEC = 60.0  # milliseconds by itself; only a starved machine needs more, and nothing more can be done
 
 
 class Inside:
@@ -43,82 +48,95 @@ class Inside:
         seccomp: bytes,
         files: Mapping[str, bytes],
         *,
-        limits: Limits | None = None,
+        limits: Limits,
         uid: int | None = None,
         private: bool = False,
+        wait_sec: float = 20.0,
     ) -> None:
         """Start `command(descriptor arguments)` with the filter and with `files` below /work.
 
-        `limits` hold for everything inside from its first instruction; None: what is started sets its own. `uid` is
-        whom the command becomes, None: us. Raises SandboxError where bubblewrap ends before it has started anything.
+        `limits` hold for everything inside from its first instruction. `uid` is whom the command becomes, None: us.
+        Raises SandboxError where bubblewrap ends before it has started anything, LateStart where that takes longer
+        than `wait_sec`: then nothing has run inside, and nothing is left.
 
         `private`: `stdin` and `stdout` are pipes of their own, whose numbers end the command. bwrap's own process
         keeps the standard streams open, where code inside that has its uid can open them by /proc/1/fd.
         """
         self.out, self.err = bytearray(), bytearray()
+        inputs = {f"/work/{_inside_path(name)}": data for name, data in files.items()}
         with contextlib.ExitStack() as ours:
-            self._gone, held = os.pipe()
-            ours.callback(os.close, held)
-            descriptors = ["--sync-fd", str(held)]
-            passed = [held]
-            inputs = {f"/work/{_inside_path(name)}": data for name, data in files.items()}
-            for place, data in (("", seccomp), *inputs.items()):
-                source = ours.enter_context(os.fdopen(os.memfd_create("input"), "wb"))
-                source.write(data)
-                source.flush()
-                source.seek(0)
-                passed.append(source.fileno())
-                descriptors += ["--file" if place else "--seccomp", str(source.fileno()), *([place] if place else [])]
-            if limits:
-                (told, tell), (held_back, release) = os.pipe(), os.pipe()
-                for descriptor in (told, tell, held_back):
-                    ours.callback(os.close, descriptor)
-                passed += [tell, held_back]
-                descriptors += ["--info-fd", str(tell), "--block-fd", str(held_back)]
-            line = command(descriptors)
-            if private:
-                (jobs, to_jobs), (from_replies, replies) = os.pipe(), os.pipe()
-                ours.callback(os.close, jobs)
-                ours.callback(os.close, replies)
-                passed += [jobs, replies]
-                line += [str(jobs), str(replies)]
-            self.process = subprocess.Popen(
-                line,
-                stdin=subprocess.DEVNULL if private else subprocess.PIPE,
-                stdout=subprocess.DEVNULL if private else subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=passed,
-                cwd="/",
-                env=OUTSIDE,
-                start_new_session=True,  # Ctrl-C is ours to handle; the sandbox dies with us
-            )
-            told = os.dup(told) if limits else -1  # the other ends close here, so that it ends with bubblewrap
-        streams = self.process.stdin, self.process.stdout, self.process.stderr
-        self.stdin, self.stdout, self.stderr = (cast(IO[bytes], stream) for stream in streams)
-        if private:
-            self.stdin, self.stdout = os.fdopen(to_jobs, "wb"), os.fdopen(from_replies, "rb")
-        for stream in (self.stdout, self.stderr):
-            os.set_blocking(stream.fileno(), False)
-        if limits:
-            try:
-                self._confine(told, limits, uid)
-            except BaseException:
-                self.close()  # before it is released
-                raise
-            finally:
-                os.close(release)
+            with contextlib.ExitStack() as theirs:  # closed once they are inherited, so that their ends are seen
+                self._gone, held = _pipe(ours, theirs)
+                ours.callback(self._wait_until_gone)
+                told, tell = _pipe(ours, theirs)
+                # Open for both, so that writing to it ends nobody when we are dead: bubblewrap's first process would
+                # wait for ever for the one that told us.
+                tell = theirs.enter_context(os.fdopen(os.open(f"/proc/self/fd/{tell.fileno()}", os.O_RDWR), "rb"))
+                gate, behind = socket.socketpair()
+                ours.enter_context(gate)
+                theirs.enter_context(behind)
+                passed = [held.fileno(), tell.fileno(), behind.fileno()]
+                descriptors = [
+                    part
+                    for option, number in zip(("--sync-fd", "--info-fd", "--seccomp"), passed, strict=True)
+                    for part in (option, str(number))
+                ]
+                for place, data in inputs.items():
+                    source = theirs.enter_context(os.fdopen(os.memfd_create("input"), "wb"))
+                    source.write(data)
+                    source.flush()
+                    source.seek(0)
+                    passed.append(source.fileno())
+                    descriptors += ["--file", str(source.fileno()), place]
+                line = command(descriptors)
+                if private:
+                    jobs, self.stdin = _pipe(theirs, ours)
+                    self.stdout, replies = _pipe(ours, theirs)
+                    passed += [jobs.fileno(), replies.fileno()]
+                    line += [str(jobs.fileno()), str(replies.fileno())]
+                try:
+                    self.process = subprocess.Popen(
+                        line,
+                        stdin=subprocess.DEVNULL if private else subprocess.PIPE,
+                        stdout=subprocess.DEVNULL if private else subprocess.PIPE,
+                        stderr=subprocess.PIPE,
+                        pass_fds=passed,
+                        cwd="/",
+                        env=OUTSIDE,
+                        start_new_session=True,  # Ctrl-C is ours to handle; the sandbox dies with us
+                    )
+                except OSError as problem:
+                    raise SandboxError(f"does not start: {problem}") from problem
+                ours.callback(self._end)
+            if not private:
+                self.stdin, self.stdout = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)
+            self.stderr = cast(IO[bytes], self.process.stderr)
+            for stream in (self.stdout, self.stderr):
+                os.set_blocking(stream.fileno(), False)
+            self._release(told, gate, seccomp, limits, uid, wait_sec)
+            self._ours = ours.pop_all()
 
-    def _confine(self, told: int, limits: Limits, uid: int | None) -> None:
-        with os.fdopen(told, "rb") as info:
-            ready, _, _ = select.select([info], [], [], _SET_UP_SEC)
-            said = info.read() if ready else b""
+    def _release(
+        self, told: IO[bytes], gate: socket.socket, seccomp: bytes, limits: Limits, uid: int | None, wait_sec: float
+    ) -> None:
+        """Limit the first process inside, then let it go."""
+        said, deadline = b"", time.monotonic() + wait_sec
+        while not said.endswith(b"}\n"):
+            if not select.select([told], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise LateStart(f"has not started within {wait_sec:.0f} s: this machine is too busy")
+            data = os.read(told.fileno(), 4096)
+            if not data:
+                break
+            said += data
         try:
-            first = int(json.loads(said)["child-pid"])
-        except (ValueError, KeyError, TypeError):
-            self.read_all(time.monotonic() + 1.0, 4096)
+            confine(int(json.loads(said)["child-pid"]), limits, uid)
+            gate.sendall(seccomp)
+            gate.shutdown(socket.SHUT_WR)  # closing it would not be enough where a fork of ours has a copy
+        except (ValueError, KeyError, TypeError, OSError, SandboxError) as problem:
+            self.read_all(time.monotonic() + 0.3, 4096)
             lines = self.err.decode(errors="replace").strip().splitlines()
-            raise SandboxError(f"does not start: {lines[-1] if lines else self.process.returncode}") from None
-        confine(first, limits, uid)
+            unsaid = str(problem) if said else f"it ended with code {self.process.returncode}"
+            raise SandboxError(f"does not start: {lines[-1] if lines else unsaid}") from problem
 
     def __enter__(self) -> Inside:
         return self
@@ -172,19 +190,25 @@ class Inside:
 
     def close(self) -> None:
         """Kill everything inside and wait until the kernel says that it is gone. Raises SandboxError if not."""
-        if self._gone < 0:
-            return
+        self._ours.close()
+
+    def _end(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         for stream in (self.stdin, self.stdout, self.stderr):
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
-        ready, _, _ = select.select([self._gone], [], [], _LEFTOVER_SEC)
-        os.close(self._gone)
-        self._gone = -1
-        if not ready:
+
+    def _wait_until_gone(self) -> None:
+        if not select.select([self._gone], [], [], _LEFTOVER_SEC)[0]:
             raise SandboxError(f"a sandbox was still alive {_LEFTOVER_SEC:.0f} s after it was killed")
+
+
+def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    """Return a pipe's two ends, each closed by the stack of the side that keeps it."""
+    read, write = os.pipe()
+    return reader.enter_context(os.fdopen(read, "rb")), writer.enter_context(os.fdopen(write, "wb"))
 
 
 def _inside_path(name: str) -> str:
