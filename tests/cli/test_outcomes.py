@@ -46,6 +46,7 @@ def product(tmp_path: Path) -> Path:
         "GIT_COMMITTER_DATE": (now + timedelta(minutes=5)).isoformat(),
     }
     (folder / "steps.py").write_text(TEXT)
+    (folder / "logo.png").write_bytes(b"\x89PNG\0")
     identity = ("-c", "user.name=a", "-c", "user.email=a@example.test")
     for arguments in (("init", "-q", "-b", "main"), ("add", "."), (*identity, "commit", "-q", "-m", "steps")):
         subprocess.run(["git", "-C", str(folder), *arguments], env=environment, check=True)
@@ -101,6 +102,9 @@ def test_a_folder_of_repositories_is_a_table_with_a_row_for_each_and_one_that_fa
     rows = [line.replace("│", " ").split() for line in printed.out.splitlines() if "product" in line or "gone" in line]
     assert rows[0] == ["product", "2", "1", "1", "10/10"]
     assert "failed" in rows[1]
+    assert "unknown: 1 of 2 (50%), of which 1 changed no file" in printed.out
+    assert "1 gold diff(s), each applied to its base." in printed.out
+    assert "files in their commits that have no lines to compare, and are in no gold diff: 1 × binary" in printed.out
     assert "1 repository without a session." in printed.out
     assert "1 of 3 repositories could not be decided" in " ".join(printed.err.split())
     assert run(application, [*arguments, "--json"]) == 3

@@ -128,7 +128,7 @@ def test_without_enough_later_history_nothing_is_said(world: World) -> None:
     outcome = world.outcome(session)
     assert outcome.state is SessionState.UNKNOWN
     assert "too soon" in outcome.reasons[0]
-    assert world.outcomes().unknown_share == 1.0
+    assert world.outcomes().states == {"unknown": 1}
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])

@@ -7,7 +7,7 @@ that of the failures where they agree (3 for a repository that cannot be read), 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from golddiff.errors import GolddiffError, UsageError
+from golddiff.outcomes.decide import Summary
 from golddiff.outcomes.many import Everywhere, Found
 from golddiff.parallel import Workers
-from golddiff.types import Outcome
+from golddiff.types import Outcome, SessionState
 
 _STATES = ("accepted", "revised", "rejected", "abandoned", "unknown")
 
@@ -49,8 +50,42 @@ def show(every: Everywhere, output: Console) -> None:
     output.print(table)
 
 
+def say_counts(summaries: Sequence[Summary], output: Console) -> None:
+    """Print what was decided of how many sessions, and what is in no gold diff, together for these repositories."""
+    total = sum(len(summary.outcomes) for summary in summaries)
+    unknown = [
+        (summary, outcome)
+        for summary in summaries
+        for outcome in summary.outcomes
+        if outcome.state is SessionState.UNKNOWN
+    ]
+    silent = sum(outcome.session_id not in summary.writers for summary, outcome in unknown)
+    output.print(
+        f"unknown: {len(unknown)} of {total} ({len(unknown) / total if total else 0:.0%})"
+        + (f", of which {silent} changed no file that the transcript shows." if silent else ".")
+    )
+    checked, blanked = sum(summary.checked for summary in summaries), sum(summary.blanked for summary in summaries)
+    if checked or blanked:
+        why = f"; {blanked} blanked, since redaction changed lines that they must match" if blanked else ""
+        output.print(f"{checked} gold diff(s), each applied to its base{why}.")
+    excluded = sum((summary.excluded for summary in summaries), Counter[str]())
+    if excluded:
+        output.print(f"files of sessions whose lines do not count: {_by_kind(excluded)}.")
+    no_text = sum((summary.no_text for summary in summaries), Counter[str]())
+    if no_text:
+        output.print(
+            f"files in their commits that have no lines to compare, and are in no gold diff: {_by_kind(no_text)}."
+        )
+
+
+def _by_kind(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} × {kind}" for kind, count in counts.most_common())
+
+
 def say_rest(every: Everywhere, output: Console) -> None:
-    """Print what the table does not hold: repositories without sessions, copies, sessions of none, failures."""
+    """Print what the table does not hold: counts, repositories without sessions, copies, sessions of none, failures."""
+    if every.summaries:
+        say_counts(every.summaries, output)
     quiet = sum(not row.sessions and row.error is None for row in every.rows)
     if quiet:
         output.print(f"{quiet} repositories without a session." if quiet > 1 else "1 repository without a session.")

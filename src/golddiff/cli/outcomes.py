@@ -204,24 +204,7 @@ def _print_coverage(summary: Summary, *, to_console: bool) -> None:
     states = summary.states
     counted = ", ".join(f"{states[name]} {name}" for name in _STYLES if states[name]) or "none"
     target.print(f"{total} session(s) of this repository: {counted}.")
-    silent = sum(
-        outcome.state.value == "unknown" and outcome.session_id not in summary.writers for outcome in summary.outcomes
-    )
-    target.print(
-        f"unknown: {states['unknown']} of {total} ({summary.unknown_share:.0%})"
-        + (f", of which {silent} changed no file that the transcript shows." if silent else ".")
-    )
-    if summary.checked or summary.blanked:
-        blanked = f"; {summary.blanked} blanked, since redaction changed lines that they must match"
-        target.print(
-            f"{summary.checked} gold diff(s), each applied to its base" + (blanked if summary.blanked else "") + "."
-        )
-    if summary.excluded:
-        counted = ", ".join(f"{count} × {kind}" for kind, count in summary.excluded.most_common())
-        target.print(f"files of sessions whose lines do not count: {counted}.")
-    if summary.no_text:
-        counted = ", ".join(f"{count} × {kind}" for kind, count in summary.no_text.most_common())
-        target.print(f"files in their commits that have no lines to compare, and are in no gold diff: {counted}.")
+    folders.say_counts([summary], target)
     if summary.elsewhere:
         target.print(f"{len(summary.elsewhere)} session(s) left alone, since nothing shows that they belong here:")
         for reason, count in Counter(_general(reason) for reason in summary.elsewhere.values()).most_common():

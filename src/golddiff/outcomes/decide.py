@@ -108,11 +108,6 @@ class Summary:
         """Sessions by state."""
         return Counter(outcome.state.value for outcome in self.outcomes)
 
-    @property
-    def unknown_share(self) -> float:
-        """Share of sessions whose outcome could not be told; 0 where there is none."""
-        return self.states[SessionState.UNKNOWN.value] / len(self.outcomes) if self.outcomes else 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class Settled:
