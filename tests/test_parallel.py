@@ -49,6 +49,18 @@ def refuse(number: int) -> int:
     return 1 // (number - 2)
 
 
+class OnlyHere:
+    """Says no when another process reads it."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return refuse, (1,)
+
+
+def only_there(number: int) -> OnlyHere | int:
+    """Return what nobody else can read."""
+    return OnlyHere() if number == 1 else number
+
+
 def die(target: tuple[int, Path]) -> int:
     """Kill the process at one chunk always, at another the first time only."""
     number, folder = target
@@ -99,6 +111,12 @@ def test_what_cannot_travel_is_the_error_of_its_chunk() -> None:
     here, there = spread(square, [("lambda", lambda: 1), ("five", 5)], PROCESSES)  # type: ignore[list-item]
     assert str(here.error).startswith("lambda: ")
     assert there.get() == 25
+
+
+def test_a_result_that_cannot_be_read_is_told_as_such_and_not_as_a_dead_process() -> None:
+    zero, one, two = spread(only_there, [(f"repo-{number}", number) for number in range(3)], PROCESSES)
+    assert (zero.get(), two.get()) == (0, 2)
+    assert str(one.error).startswith("repo-1: its result cannot be read here (InputError: it is not a repository.")
 
 
 def test_a_ray_that_is_not_installed_says_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -86,15 +87,16 @@ def spread(
     raises is not raised here: it is in its `Done`.
     """
     where = workers or Workers()
-    attempt = partial(_attempt, __version__, work)
     if where.ray is None and where.jobs in (None, 1):
+        attempt = partial(_attempt, __version__, work)
         for ended, (name, item) in enumerate(chunks, 1):
             done: Done[ResultT] = _done(name, attempt(item))
             if progress:
                 progress(name, ended)
             yield done
         return
-    pool = _Processes(attempt, where.jobs or 1) if where.ray is None else _Ray(attempt, where.ray, where.jobs)
+    there = partial(_attempt_there, __version__, work)
+    pool = _Processes(there, where.jobs or 1) if where.ray is None else _Ray(there, where.ray, where.jobs)
     try:
         yield from _flow(pool, chunks, progress)
     finally:
@@ -107,8 +109,8 @@ _Ended = tuple[bool, Any]
 """Whether it went well, and the result or the error."""
 
 
-_AttemptAt = partial[_Ended]
-"""An attempt at some work, to be called with an item."""
+_AttemptAt = partial[bytes]
+"""An attempt at some work, to be called with an item; see `_attempt_there`."""
 
 
 def _attempt(version: str, work: Callable[[Any], Any], item: Any) -> _Ended:
@@ -122,6 +124,19 @@ def _attempt(version: str, work: Callable[[Any], Any], item: Any) -> _Ended:
         return False, error
     except Exception as error:
         return False, _unforeseen(error)
+
+
+def _attempt_there(version: str, work: Callable[[Any], Any], item: Any) -> bytes:
+    """The same in another process, for `_read`: what it cannot send, or we cannot read, is no dead worker."""
+    return pickle.dumps(_attempt(version, work, item))
+
+
+def _read(ended: bytes) -> _Ended:
+    try:
+        found: _Ended = pickle.loads(ended)  # noqa: S301 - from a worker of ours; the pools read it so too
+    except Exception as error:
+        return False, GolddiffError(f"its result cannot be read here ({type(error).__name__}: {error})")
+    return found
 
 
 def _unforeseen(error: Exception) -> GolddiffError:
@@ -149,7 +164,7 @@ class _Pool(Protocol):
     width: int
     """Chunks to hand out at a time, so that no worker waits for the next."""
 
-    def submit(self, item: Any) -> Future[_Ended]: ...
+    def submit(self, item: Any) -> Future[bytes]: ...
 
     def after_death(self, item: Any, error: Exception) -> _Ended: ...
 
@@ -158,7 +173,7 @@ class _Pool(Protocol):
 
 def _flow(pool: _Pool, chunks: Iterable[tuple[str, Any]], progress: Progress | None) -> Iterator[Done[Any]]:
     """Keep chunks under way and yield what ended, in the order of the chunks."""
-    running: dict[Future[_Ended], tuple[int, str, Any]] = {}
+    running: dict[Future[bytes], tuple[int, str, Any]] = {}
     ended: dict[int, Done[Any]] = {}
     coming = enumerate(chunks)
     turn = count = 0
@@ -175,7 +190,7 @@ def _flow(pool: _Pool, chunks: Iterable[tuple[str, Any]], progress: Progress | N
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 number, name, item = running.pop(future)
                 try:
-                    ended[number] = _done(name, future.result())
+                    ended[number] = _done(name, _read(future.result()))
                 except Exception as error:  # its worker died, or something could not travel
                     ended[number] = _done(name, pool.after_death(item, error))
                 count += 1
@@ -210,7 +225,7 @@ class _Processes:
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_ctrl_c)
 
-    def submit(self, item: Any) -> Future[_Ended]:
+    def submit(self, item: Any) -> Future[bytes]:
         try:
             return self._pool.submit(self._attempt, item)
         except BrokenProcessPool:
@@ -224,7 +239,7 @@ class _Processes:
             return False, _unforeseen(error)
         pool = self._start(1)
         try:
-            return pool.submit(self._attempt, item).result()
+            return _read(pool.submit(self._attempt, item).result())
         except BrokenProcessPool:
             return False, GolddiffError("its process died twice; the system's log may say why (often: out of memory).")
         except Exception as again:
@@ -267,8 +282,8 @@ class _Ray:
         self._start = ray.remote(num_cpus=1, max_retries=1)(attempt.func).remote
         self._fixed = attempt.args
 
-    def submit(self, item: Any) -> Future[_Ended]:
-        future: Future[_Ended] = self._start(*self._fixed, item).future()
+    def submit(self, item: Any) -> Future[bytes]:
+        future: Future[bytes] = self._start(*self._fixed, item).future()
         return future
 
     def after_death(self, item: Any, error: Exception) -> _Ended:
