@@ -118,9 +118,10 @@ def follow_on(git: GitRepository, tip: str, file: Path, *, carry: Carry, mode: s
 def _go_on(git: GitRepository, tip: str, done: Followed, carry: Carry, undo: Path) -> Followed | None:
     """Follow what is new; None where that needs more than was kept."""
     old = done.commits[-1].sha
-    if not git.has_object(old):
+    try:
+        fresh = walk(git, tip, [old])
+    except InputError:  # what was the tip is gone
         return None
-    fresh = walk(git, tip, [old])
     new = {commit.sha: commit for commit in fresh}
     at = tip
     while at in new and new[at].parents:
