@@ -1,6 +1,6 @@
 """How fast transcripts are parsed, and imported whole, in MB per CPU-second; and what a 2 GB file takes in memory.
 
-    python -m bench.import_ FOLDER… [--rounds 15] [--big 2] [--write docs/benchmarks.md]
+    python -m bench.import_ FOLDER… [--rounds 15] [--big 0.2 2] [--codex] [--write docs/benchmarks.md]
 
 Parsing is compared with the standard library's `json` on the same Claude Code files with the same rows out (type, ids,
 time, length of text, tool calls, tokens): the decoders alone on lines in memory, and the reader that the importer uses
@@ -10,8 +10,9 @@ Rounds are interleaved and timed with `time.process_time`; the figure is the med
 quartiles beside it. Reading into events, redacting and storing are timed apart. Transcripts of other formats are left
 out of the comparison, and imported.
 
-`--big` writes a file of so many GB under the temporary folder, the same records again and again with ids of their own,
-and reads it in processes of their own, which state their peak memory. It is deleted afterwards.
+`--big` writes files of so many GB under the temporary folder, one by one, the same records again and again with
+ids of their own, and reads each in processes of their own, which state their peak memory. They are deleted afterwards.
+With `--codex` they are Codex's.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ _COMPARED = {
     "chosen": "choice of the importer, then the reader",
 }
 _PARENT = re.compile(rb'"parentUuid":(?:null|"[^"]*")')
+_CALL_ID = re.compile(rb'"call_id":"([^"\\]*)"')
 _ID_CHARS = 16
 """A shorter id may be a word."""
 _BEGIN, _END = "<!-- bench/import begin -->", "<!-- bench/import end -->"
@@ -150,12 +152,24 @@ def stages(paths: list[Path]) -> dict[str, float]:
 # ---- a large file -------------------------------------------------------------------------------------------------
 
 
-def write_big(paths: list[Path], target: Path, gigabytes: float) -> None:
+def write_big(paths: list[Path], target: Path, gigabytes: float, *, codex: bool = False) -> None:
     """Repeat the records of `paths` up to a size, as one session in which each follows from the one before.
 
     The last eight characters of every id of a record, a message or a call are its repetition's, so that no event is
     like another and nothing is a dead branch.
     """
+    texts, ids = codex_texts(paths) if codex else claude_texts(paths)
+    parts = [part[:-8] + b"\0" if part in ids else part for part in b"".join(texts).split(b'"')]
+    joined = b'"'.join(parts).split(b"\0")
+    written, turn = 0, 0
+    with target.open("wb") as stream:
+        while written < gigabytes * 1e9:
+            written += stream.write(f"{turn:08x}".encode().join(joined))
+            turn += 1
+
+
+def claude_texts(paths: list[Path]) -> tuple[list[bytes], set[bytes]]:
+    """Records of Claude Code, each the child of the one before, and the ids in them."""
     ids: set[bytes] = set()
     seen: set[str] = set()
     texts = []
@@ -170,12 +184,20 @@ def write_big(paths: list[Path], target: Path, gigabytes: float) -> None:
             text = _PARENT.sub(f'"parentUuid":"{parent}"'.encode(), text, count=1)
             parent = line.uuid
         texts.append(text + b"\n")
-    parts = b'"'.join(part[:-8] + b"\0" if part in ids else part for part in b"".join(texts).split(b'"')).split(b"\0")
-    written, turn = 0, 0
-    with target.open("wb") as stream:
-        while written < gigabytes * 1e9:
-            written += stream.write(f"{turn:08x}".encode().join(parts))
-            turn += 1
+    return texts, ids
+
+
+def codex_texts(paths: list[Path]) -> tuple[list[bytes], set[bytes]]:
+    """Records of Codex without what ends a session or takes turns back, and the ids of the calls in them."""
+    texts = [text + b"\n" for path in paths for text in path.read_bytes().splitlines() if text.strip()]
+    return texts, {name for text in texts for name in _CALL_ID.findall(text) if len(name) > _ID_CHARS}
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, a megabyte at a time."""
+    with path.open("rb") as stream:
+        while piece := stream.read(1 << 20):
+            yield piece
 
 
 def ids_of(line: Line) -> Iterator[str]:
@@ -241,8 +263,13 @@ def report(facts: dict[str, Any]) -> str:
     out += ["", "| stage of an import | MB per CPU-second |", "|---|---|"]
     out += [f"| {name} | {value} |" for name, value in facts["stages"].items()]
     if big := facts.get("big"):
-        out += ["", f"| a file of {big['GB']} GB, one session | peak memory MB | CPU seconds |", "|---|---|---|"]
-        out += [f"| {how} | {found['peak MB']:,} | {found['CPU s']} |" for how, found in big["found"].items()]
+        hows = list(big[0]["found"])
+        titles = [f"{how}: {what}" for how in hows for what in ("peak MB", "CPU s")]
+        out += ["", f"| one session of {facts['client']}: GB, records | {' | '.join(titles)} |"]
+        out += ["|---" * (len(titles) + 1) + "|"]
+        for one in big:
+            cells = [f"{one['found'][how][what]:,}" for how in hows for what in ("peak MB", "CPU s")]
+            out.append(f"| {one['GB']}, {one['lines']:,} | {' | '.join(cells)} |")
     return "\n".join([*out, _END, ""])
 
 
@@ -250,7 +277,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--big", type=float, default=0, metavar="GB", help="also read a file of this size")
+    parser.add_argument("--big", type=float, nargs="*", default=[], metavar="GB", help="also read files of these sizes")
+    parser.add_argument("--codex", action="store_true", help="the large files are Codex's")
     parser.add_argument("--how", nargs="*", default=["rows", "events"], choices=["rows", "events", "import"])
     parser.add_argument("--write", type=Path, help="replace the section in this file")
     parser.add_argument("--measure", choices=["rows", "events", "import"], help=argparse.SUPPRESS)
@@ -294,12 +322,19 @@ def main() -> None:
         ),
         "stages": stages(list(importers)),
     }
-    if options.big:
+    shown = [path for path, importer in importers.items() if importer.name == "codex"] if options.codex else claude
+    facts["client"], facts["big"] = "Codex" if options.codex else "Claude Code", []
+    for gigabytes in options.big:
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "big.jsonl"
-            write_big(claude, target, options.big)
-            found = {how: peak(target, how) for how in options.how}
-            facts["big"] = {"GB": round(target.stat().st_size / 1e9, 2), "found": found}
+            write_big(shown, target, gigabytes, codex=options.codex)
+            facts["big"].append(
+                {
+                    "GB": round(target.stat().st_size / 1e9, 2),
+                    "lines": sum(piece.count(b"\n") for piece in pieces(target)),
+                    "found": {how: peak(target, how) for how in options.how},
+                }
+            )
     text = report(facts)
     print(text)
     if options.write:

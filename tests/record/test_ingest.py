@@ -11,7 +11,7 @@ import pytest
 
 from golddiff.errors import InputError, RightsError
 from golddiff.record import ingest
-from golddiff.record.importers import packed
+from golddiff.record.importers import replay
 from golddiff.record.ingest import import_paths, transcript_files
 from golddiff.store import Store
 from golddiff.store import store as store_module
@@ -188,7 +188,7 @@ def test_a_file_that_cannot_be_redacted_is_left_out_whole_and_the_others_are_kep
 
 
 def _long(path: Path) -> Path:
-    """A session that is packed, with a secret that only its last prompt gives away."""
+    """A session with a secret that only its last prompt gives away."""
     script = ClaudeScript("s1")
     secret = "Zx81Qw7Rt5Yu3Io1Pa9Sk2"
     for number in range(4):
@@ -199,12 +199,12 @@ def _long(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("tiny", [False, True])
-def test_a_session_that_does_not_fit_open_in_memory_is_stored_the_same(
+def test_a_session_too_long_to_hold_is_stored_the_same(
     store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch, tiny: bool
 ) -> None:
     if tiny:
-        monkeypatch.setattr(packed, "CHUNK_ITEMS", 2)
-        monkeypatch.setattr(packed, "OPEN_CHUNKS", 1)
+        monkeypatch.setattr(replay, "LONG_BYTES", 1)
+        monkeypatch.setattr(replay, "WINDOW_SLOTS", 1)
     summary = import_paths(store, [_long(folder / "a.jsonl")])
     events = store.events(summary.session_ids[0])
     hidden = "[REDACTED:generic-secret]"
@@ -217,8 +217,8 @@ def test_a_session_that_does_not_fit_open_in_memory_is_stored_the_same(
 def test_a_long_session_that_fails_in_the_middle_leaves_nothing_behind(
     store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packed, "CHUNK_ITEMS", 2)
-    monkeypatch.setattr(packed, "OPEN_CHUNKS", 1)
+    monkeypatch.setattr(replay, "LONG_BYTES", 1)
+    monkeypatch.setattr(replay, "WINDOW_SLOTS", 1)
     written = 0
 
     def stop(event: Event[str], **changes: object) -> Event[str]:

@@ -23,6 +23,8 @@ import msgspec
 from golddiff.errors import InputError, RightsError
 from golddiff.git import GitRepository
 from golddiff.record.importers import IMPORTERS, Damage, Reading, ReadSession, importer_for, repository_importers
+from golddiff.record.importers.contract import ChangedWhileRead
+from golddiff.record.importers.replay import ReplayedEvents
 from golddiff.rights.redact import redact_attribution, redact_transcript
 from golddiff.store import ImportChange, Store
 from golddiff.store.repositories import remember_repository
@@ -254,6 +256,8 @@ class _Run:
             self._summary.attributions.update(claim.source for claim in reading.attributions)
         except RightsError as error:
             self._fail(path, REDACTION_FAILED, str(error))
+        except ChangedWhileRead as error:
+            self._fail(path, "changed while it was read", str(error))
 
     def _add(self, read: ReadSession, parent: str | None) -> None:
         if read.copy and self._has_own(read.transcript.session):
@@ -265,7 +269,9 @@ class _Run:
         self._summary.sessions[change.value] += 1
         self._skipped_of[session_id] = Counter(header.skipped)
         if change in (ImportChange.NEW, ImportChange.GREW, ImportChange.DIVERGED):
-            self._events_of[session_id] = Counter(event.kind.value for event in read.transcript.events)
+            events = read.transcript.events
+            kinds = events.kinds if isinstance(events, ReplayedEvents) else Counter(event.kind for event in events)
+            self._events_of[session_id] = Counter({kind.value: count for kind, count in kinds.items()})
         elif parent is not None:
             self._adopt(session_id, parent)
 

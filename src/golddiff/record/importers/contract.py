@@ -3,7 +3,8 @@
 Most read files; what tools keep inside a git repository (notes, checkpoint branches) is read by `RepositoryImporter`s.
 
 An importer never raises on the content of a file: damaged lines, unknown records and strange shapes become counts.
-It raises `OSError` where the file cannot be read at all.
+It raises `OSError` where the file cannot be read at all. The events of a long session are made from its file again each
+time they are gone through (`replay`), which raises `ChangedWhileRead` where the file is not the same any more.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from typing import Protocol
 
 from golddiff.git import GitRepository
 from golddiff.types import Attribution, RawSession
+
+
+class ChangedWhileRead(OSError):
+    """A long file was not the same any more when its events were made from it again: nothing of it is stored."""
 
 
 @dataclass(frozen=True)

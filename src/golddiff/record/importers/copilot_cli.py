@@ -27,7 +27,7 @@ from golddiff.record.importers.jsonl import JsonLines, decode, printable_type
 from golddiff.record.importers.one_session import read_one
 from golddiff.record.importers.timestamps import moment
 from golddiff.record.importers.tool_shapes import asked, json_text
-from golddiff.types import EventKind, RawSession, Session, Usage, new_id
+from golddiff.types import EventKind, RawSession, Session, Usage
 
 _EXIT = re.compile(r"\n?<[^<>\n]{0,200}exit code (-?\d{1,10})>\s*\Z")
 _REFUSED = re.compile(r"\b(?:user (?:has )?(?:rejected|denied|declined)|(?:rejected|denied) by (?:the )?user)\b", re.I)
@@ -127,7 +127,7 @@ class CopilotCli:
 
     def read(self, path: Path) -> Reading:
         """Read one file into at most one session."""
-        return read_one(JsonLines(path, _Line), _Reader(path))
+        return read_one(JsonLines(path, _Line), lambda log: _Reader(path, log))
 
 
 _TELLING = frozenset(
@@ -145,10 +145,9 @@ def _is_own(line: _Line) -> bool:
 class _Reader:
     """State of one pass over one file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, log: EventLog) -> None:
         self._path = path
-        self._id = new_id("ses")
-        self._log = EventLog(self._id)
+        self._log = log
         self._calls = CallLog(self._log)
         self._start: _Data | None = None
         self._model: str | None = None
@@ -294,7 +293,7 @@ class _Reader:
         repository = context.repository
         transcript = self._log.finish(
             Session(
-                id=self._id,
+                id=self._log.session_id,
                 source=CopilotCli.name,
                 provider_session_id=start.sessionId,
                 agent_version=start.copilotVersion,

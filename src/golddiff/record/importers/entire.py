@@ -107,7 +107,7 @@ class Entire:
             blobs = tuple(blob for _, blob in sorted(saved.transcript))
             if blobs and blobs not in seen:
                 seen.add(blobs)
-                yield _transcript(git, saved, blobs)
+                yield from _transcript(git, saved, blobs)
         claims: list[Attribution[str]] = []
         commits = _commits(git, {saved.checkpoint for saved in found.saved})
         without = sum(saved.checkpoint not in commits for saved in found.saved)
@@ -176,25 +176,27 @@ class _Checkpoints:
             self.damaged.append(Damage(place, 1, str(error)))
 
 
-def _transcript(git: GitRepository, saved: _Saved, blobs: tuple[str, ...]) -> Reading:
-    """Read one transcript by what it holds."""
+def _transcript(git: GitRepository, saved: _Saved, blobs: tuple[str, ...]) -> Iterator[Reading]:
+    """Read one transcript by what it holds. The file of a long one is there until the reading was dealt with."""
     place = saved.place / "full.jsonl"
     parts = [git.blob(blob) for blob in blobs]
     if any(part is None for part in parts):
-        return Reading(skipped={"transcript whose object is not here": 1})
+        yield Reading(skipped={"transcript whose object is not here": 1})
+        return
     with _file_in_memory(b"".join(part or b"" for part in parts)) as path:
         importer = importer_for(path)
         if importer is None:
-            return Reading(skipped={"not a known format": 1})
+            yield Reading(skipped={"not a known format": 1})
+            return
         reading = importer.read(path)
-    sessions = []
-    for read in reading.sessions:
-        header = msgspec.structs.replace(read.transcript.session, source_path=str(place))
-        sessions.append(
-            ReadSession(Transcript(header, read.transcript.events), read.parent_provider_id, copy=read.copy)
-        )
-    damaged = tuple(Damage(place, damage.line, damage.reason) for damage in reading.damaged)
-    return Reading(tuple(sessions), damaged, reading.skipped)
+        sessions = []
+        for read in reading.sessions:
+            header = msgspec.structs.replace(read.transcript.session, source_path=str(place))
+            sessions.append(
+                ReadSession(Transcript(header, read.transcript.events), read.parent_provider_id, copy=read.copy)
+            )
+        damaged = tuple(Damage(place, damage.line, damage.reason) for damage in reading.damaged)
+        yield Reading(tuple(sessions), damaged, reading.skipped)
 
 
 @contextmanager

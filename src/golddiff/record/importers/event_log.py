@@ -1,97 +1,65 @@
 """The events of one session while it is read: an ordered list whose entries can still change.
 
 A call is entered where it was made and moved to where its result came (that is when a file changed or a command
-ended); a call without a result stays where it was made. `finish` numbers the events without gaps. Of a long session
-the older events lie compressed, and its transcript unpacks them while they are gone through (`packed`).
+ended); a call without a result stays where it was made. `finish` numbers the events without gaps. The log of a session
+too long to hold is `replay.ReplayLog`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
-from typing import Any, overload
+from typing import Any
 
 import msgspec
 
-from golddiff.record.importers.packed import Packed
 from golddiff.types import Event, EventKind, FileEdit, RawSession, Session, Transcript, Usage
 
 UNNAMED = "unnamed"
 """Stands in `Session.models` for calls that name no model, in a session where others do."""
 
 
-class NumberedEvents(Sequence[Event[str]]):
-    """The events of a long session, with ids and numbers, unpacked while they are gone through."""
-
-    def __init__(self, session_id: str, slots: Packed[list[Event[str]]]) -> None:
-        self._session_id = session_id
-        self._slots = slots
-        self._length = sum(map(len, slots))
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __iter__(self) -> Iterator[Event[str]]:
-        for sequence, event in enumerate(event for slot in self._slots for event in slot):
-            yield msgspec.structs.replace(event, id=f"{self._session_id}/{sequence}", sequence=sequence)
-
-    @overload
-    def __getitem__(self, index: int) -> Event[str]: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Event[str], ...]: ...
-    def __getitem__(self, index: int | slice) -> Event[str] | tuple[Event[str], ...]:
-        """One event, or some; every one before it is unpacked as well."""
-        if isinstance(index, slice):
-            return tuple(islice(self, *index.indices(self._length)))
-        place = index if index >= 0 else self._length + index
-        for event in islice(self, place, None) if place >= 0 else ():
-            return event
-        raise IndexError(index)
-
-
 class EventLog:
     """Slots in order, each with any number of events (a patch of three files is one call and three edits)."""
 
     def __init__(self, session_id: str) -> None:
-        self._session_id = session_id
-        self._slots: Packed[list[Event[str]]] = Packed(list[Event[str]])
+        self.session_id = session_id
+        self._slots: list[Sequence[Event[str]]] = []
 
     def __len__(self) -> int:
+        """Number of slots that were ever made; none is used twice."""
         return len(self._slots)
 
     def add(self, kind: EventKind, at: datetime | None, **fields: Any) -> int:
         """Append one event and return its slot."""
-        self._slots.append([self.event(kind, at, **fields)])
-        return len(self._slots) - 1
+        return self._enter([self.event(kind, at, **fields)])
 
     def event(self, kind: EventKind, at: datetime | None, **fields: Any) -> Event[str]:
         """Make an event that is not in the log yet."""
-        return Event(id="", session_id=self._session_id, sequence=-1, kind=kind, at=at, **fields)
+        return Event(id="", session_id=self.session_id, sequence=-1, kind=kind, at=at, **fields)
 
     def get(self, slot: int) -> Event[str] | None:
         """Return the slot's event, or None where it is empty or holds several."""
-        events = self._slots[slot]
+        events = self._events(slot)
         return events[0] if len(events) == 1 else None
 
     def update(self, slot: int, **changes: Any) -> None:
         """Change fields of the slot's events."""
-        self._slots[slot] = [msgspec.structs.replace(event, **changes) for event in self._slots[slot]]
+        self._put(slot, [msgspec.structs.replace(event, **changes) for event in self._events(slot)])
 
     def fill(self, slot: int, events: Sequence[Event[str]]) -> None:
         """Replace the slot's events."""
-        self._slots[slot] = list(events)
+        self._put(slot, events)
 
     def move(self, slot: int, events: Sequence[Event[str]]) -> int:
         """Empty the slot and append `events` as a new one, which is returned."""
-        self._slots[slot] = []
-        self._slots.append(list(events))
-        return len(self._slots) - 1
+        self._put(slot, ())
+        return self._enter(events)
 
     def cut(self, slot: int) -> int:
-        """Remove everything from `slot` on; return how many events went."""
-        gone = sum(len(self._slots[index]) for index in range(slot, len(self._slots)))
-        self._slots.truncate(slot)
+        """Empty everything from `slot` on, for good; return how many events went."""
+        gone = sum(map(len, self._slots[slot:]))
+        self._slots[slot:] = [()] * (len(self._slots) - slot)
         return gone
 
     def edits(self) -> Iterator[FileEdit[str]]:
@@ -102,37 +70,67 @@ class EventLog:
 
     def finish(self, session: Session[str]) -> RawSession:
         """Number the events, and fill in what the header derives from them: times, models and usage."""
-        events: Sequence[Event[str]] = NumberedEvents(self._session_id, self._slots)
-        if self._slots.is_open:
-            events = tuple(events)
-        models: dict[str, None] = {}
-        unnamed = False
-        total = [0, 0, 0, 0]
-        first: datetime | None = None
-        last: datetime | None = None
+        events = tuple(numbered(self.session_id, (event for slot in self._slots for event in slot)))
+        derived = Derived()
         for event in events:
-            if event.at is not None:
-                first = event.at if first is None or event.at < first else first
-                last = event.at if last is None or event.at > last else last
-            if event.model is not None:
-                models.setdefault(event.model)
-            elif event.kind is EventKind.MODEL_CALL:
-                unnamed = True
-            if event.usage is not None:
-                for index, count in enumerate(msgspec.structs.astuple(event.usage)):
-                    total[index] += count
-        if models and unnamed:  # no terms are on file for it, so what it wrote is not taken for the others'
+            derived.take(event)
+        return Transcript(derived.header(session), events)
+
+    def _events(self, slot: int) -> Sequence[Event[str]]:
+        return self._slots[slot]
+
+    def _put(self, slot: int, events: Sequence[Event[str]]) -> None:
+        self._slots[slot] = events
+
+    def _enter(self, events: Sequence[Event[str]]) -> int:
+        self._slots.append(events)
+        return len(self) - 1
+
+
+def numbered(session_id: str, events: Iterable[Event[str]]) -> Iterator[Event[str]]:
+    """Yield the events with ids and numbers."""
+    for sequence, event in enumerate(events):
+        yield msgspec.structs.replace(event, id=f"{session_id}/{sequence}", sequence=sequence)
+
+
+class Derived:
+    """What a session's header says of its events."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, None] = {}
+        self._unnamed = False
+        self._usage = [0, 0, 0, 0]
+        self._first: datetime | None = None
+        self._last: datetime | None = None
+
+    def take(self, event: Event[str]) -> None:
+        """Take in one event, in order."""
+        if event.at is not None:
+            self._first = event.at if self._first is None or event.at < self._first else self._first
+            self._last = event.at if self._last is None or event.at > self._last else self._last
+        if event.model is not None:
+            self._models.setdefault(event.model)
+        elif event.kind is EventKind.MODEL_CALL:
+            self._unnamed = True
+        if event.usage is not None:
+            for index, count in enumerate(msgspec.structs.astuple(event.usage)):
+                self._usage[index] += count
+
+    def header(self, session: Session[str]) -> Session[str]:
+        """Return the header with times, models and usage filled in."""
+        models = dict(self._models)
+        if models and self._unnamed:  # no terms are on file for it, so what it wrote is not taken for the others'
             models.setdefault(UNNAMED)
-        header = msgspec.structs.replace(
+        given, written, cache_read, cache_write = self._usage
+        return msgspec.structs.replace(
             session,
             models=tuple(models),
-            started_at=first,
-            ended_at=last,
+            started_at=self._first,
+            ended_at=self._last,
             usage=Usage(
-                input_tokens=total[0],
-                output_tokens=total[1],
-                cache_read_tokens=total[2],
-                cache_write_tokens=total[3],
+                input_tokens=given,
+                output_tokens=written,
+                cache_read_tokens=cache_read,
+                cache_write_tokens=cache_write,
             ),
         )
-        return Transcript(header, events)

@@ -2,24 +2,26 @@
 
 A record's name is the UUID that the client gave it where the format has them, else a hash (hashing all bytes costs more
 than decoding them). Only whole records are named, so a file that is imported while its agent still writes, and again
-later, is seen as having grown. Memory: one block, one record, and no line longer than `MAX_LINE_BYTES`.
+later, is seen as having grown. Memory: one block, one record, no line longer than `MAX_LINE_BYTES`, and the names.
+
+A file can be gone through again: what it gained since is left out then, and each record must bear the name that it had.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
-from io import FileIO
 from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
-from golddiff.record.importers.contract import Damage
+from golddiff.record.importers.contract import ChangedWhileRead, Damage
 
 RecordT = TypeVar("RecordT")
 
@@ -40,7 +42,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 
 
 class JsonLines(Generic[RecordT]):
-    """One pass over a file. After it, `hashes`, `damaged` and `skipped` say what was met."""
+    """The records of a file. After the first pass `hashes`, `damaged` and `skipped` say what was met."""
 
     def __init__(
         self, path: Path, record_type: type[RecordT], *, uuid_of: Callable[[RecordT], str | None] | None = None
@@ -52,19 +54,73 @@ class JsonLines(Generic[RecordT]):
         records have UUIDs, of what is read of them)."""
         self.damaged: list[Damage] = []
         self.skipped: Counter[str] = Counter()
+        self._record_type = record_type
         self._decoder = cast("msgspec.json.Decoder[RecordT]", _decoder(cast("Hashable", record_type)))
         self._uuid_of = uuid_of
         self._counted = (0, 1)
         """A place in the file, and the number of the line that begins there."""
+        self._stop: int | None = None
+        """Where the first pass ended."""
 
     def __iter__(self) -> Iterator[RecordT]:
-        return chain.from_iterable(self._groups())
+        """Every whole record; a later pass raises `ChangedWhileRead` where it meets others than the first."""
+        return chain.from_iterable(self._groups()) if self._stop is None else self._again(self._stop)
 
-    def _groups(self) -> Iterator[Iterable[RecordT]]:
-        with open(self.path, "rb", buffering=0) as stream:
-            for block in _blocks(stream):
+    def _groups(self, stop: int | None = None) -> Iterator[Iterable[RecordT]]:
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for block in self._blocks(descriptor, stop):
                 records = self._at_once(block)
                 yield self._one_by_one(block) if records is None else records
+        finally:
+            os.close(descriptor)
+
+    def _again(self, stop: int) -> Iterator[RecordT]:
+        """The same records, block by block compared with the first time by their names."""
+        again = JsonLines(self.path, self._record_type, uuid_of=self._uuid_of)
+        names, place, same = again.hashes, 0, True
+        try:
+            for group in again._groups(stop):
+                yield from group
+                same = names == self.hashes[place : place + len(names)]
+                if not same:
+                    break
+                place += len(names)
+                names.clear()
+        except OSError as error:
+            raise ChangedWhileRead(f"{self.path} is gone or cannot be read any more: {error}") from error
+        if not same or place < len(self.hashes):
+            raise ChangedWhileRead(f"{self.path} was changed while it was read; import it again.")
+
+    def _blocks(self, descriptor: int, stop: int | None) -> Iterator[_Block]:
+        """Yield the lines of a file up to `stop`, in blocks that the processor's cache holds until they are decoded.
+
+        Memory is one block and one line; the rest of an overlong line is dropped.
+        """
+        place = begin = 0
+        pieces, held = list[bytes](), 0
+        size = _BLOCK_BYTES
+        while block := os.pread(descriptor, size if stop is None else min(size, stop - place), place):
+            read = len(block)
+            end = block.rfind(b"\n") + 1
+            if end:
+                start = 0
+                if pieces:
+                    start = block.find(b"\n") + 1
+                    first = b"".join([*pieces, block[:start]])
+                    yield _Block(first, 0, len(first), begin, True)
+                if start < end:
+                    yield _Block(block, start, end, place + start, True)
+                pieces, held, begin = [], 0, place + end
+                block = block[end:]
+            if block and held < MAX_LINE_BYTES:
+                pieces.append(block)
+                held += len(block)
+            place += read
+        if pieces:
+            last = b"".join(pieces)
+            yield _Block(last, 0, len(last), begin, False)
+        self._stop = place
 
     def left_out(self) -> Counter[str]:
         """Records without an event of their own so far, by reason; damaged lines among them."""
@@ -208,32 +264,3 @@ class _Block(NamedTuple):
     """Where in the file the first of them begins."""
     complete: bool
     """The last of them has its end."""
-
-
-def _blocks(stream: FileIO) -> Iterator[_Block]:
-    """Yield the lines of a file in blocks, small enough to stay in the processor's cache until they are decoded.
-
-    Memory is one block and one line; the rest of an overlong line is dropped.
-    """
-    place = begin = 0
-    pieces, held = list[bytes](), 0
-    while block := stream.read(_BLOCK_BYTES):
-        size = len(block)
-        stop = block.rfind(b"\n") + 1
-        if stop:
-            start = 0
-            if pieces:
-                start = block.find(b"\n") + 1
-                first = b"".join([*pieces, block[:start]])
-                yield _Block(first, 0, len(first), begin, True)
-            if start < stop:
-                yield _Block(block, start, stop, place + start, True)
-            pieces, held, begin = [], 0, place + stop
-            block = block[stop:]
-        if block and held < MAX_LINE_BYTES:
-            pieces.append(block)
-            held += len(block)
-        place += size
-    if pieces:
-        last = b"".join(pieces)
-        yield _Block(last, 0, len(last), begin, False)

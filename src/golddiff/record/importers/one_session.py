@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Generator
 from typing import Protocol, TypeVar
 
 from golddiff.record.importers.contract import Reading, ReadSession
+from golddiff.record.importers.event_log import EventLog
 from golddiff.record.importers.jsonl import JsonLines
-from golddiff.types import RawSession
+from golddiff.record.importers.replay import is_long, read_through
+from golddiff.types import RawSession, new_id
 
 LineT = TypeVar("LineT")
 LineT_contra = TypeVar("LineT_contra", contravariant=True)
@@ -31,12 +34,26 @@ class LineReader(Protocol[LineT_contra]):
         ...
 
 
-def read_one(lines: JsonLines[LineT], reader: LineReader[LineT]) -> Reading:
-    """Read a file into at most one session."""
-    for line in lines:
-        reader.line(line)
+def read_one(
+    lines: JsonLines[LineT], reader_of: Callable[[EventLog], LineReader[LineT]], *, replays: bool = True
+) -> Reading:
+    """Read a file into at most one session; a long one is read again each time its events are gone through.
+
+    `reader_of` returns the reader of one pass, which enters its events in the log that it is given. `replays` is false
+    where a reader holds every record until the end anyway.
+    """
+    reader = reader_of(EventLog(""))
+
+    def one_pass(log: EventLog) -> Generator[None, None, RawSession | None]:
+        nonlocal reader
+        reader = reader_of(log)
+        for line in lines:
+            reader.line(line)
+            yield
+        return reader.session(lines.hashes, lines.left_out()) if reader.speaks else None
+
+    transcript = read_through(new_id("ses"), one_pass, long=replays and is_long([lines]))
     damaged = tuple(lines.damaged)
-    if not reader.speaks:
+    if transcript is None:
         return Reading(damaged=damaged, skipped=dict(lines.skipped + reader.skipped + Counter({"no conversation": 1})))
-    transcript = reader.session(lines.hashes, lines.left_out())
     return Reading((ReadSession(transcript, reader.parent),), damaged)

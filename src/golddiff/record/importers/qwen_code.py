@@ -26,7 +26,7 @@ from golddiff.record.importers.jsonl import JsonLines, decode, printable_type
 from golddiff.record.importers.one_session import read_one
 from golddiff.record.importers.timestamps import moment
 from golddiff.record.importers.tool_shapes import asked, json_text
-from golddiff.types import EventKind, RawSession, Session, new_id
+from golddiff.types import EventKind, RawSession, Session
 
 _SPOKEN = ("user", "assistant", "tool_result")
 _NOTES = frozenset(
@@ -99,7 +99,7 @@ class QwenCode:
 
     def read(self, path: Path) -> Reading:
         """Read one file into at most one session."""
-        return read_one(JsonLines(path, _Line), _Reader(path))
+        return read_one(JsonLines(path, _Line), lambda log: _Reader(path, log), replays=False)
 
 
 def _tells(line: _Line) -> bool:
@@ -112,9 +112,9 @@ def _tells(line: _Line) -> bool:
 class _Reader:
     """State of one pass over one file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, log: EventLog) -> None:
         self._path = path
-        self._id = new_id("ses")
+        self._log = log
         self._lines: list[tuple[_Line, list[gemini.Part]]] = []
         self._seen: set[str] = set()
         self.skipped: Counter[str] = Counter()
@@ -148,7 +148,7 @@ class _Reader:
 
     def session(self, hashes: list[str], skipped: Counter[str]) -> RawSession:
         """Turn the live records into events."""
-        log = EventLog(self._id)
+        log = self._log
         calls = CallLog(log)
         spoken = [line for line, parts in self._lines if parts]
         cwd = next((line.cwd for line in spoken if line.cwd), None)
@@ -163,7 +163,7 @@ class _Reader:
             provider_id = f"{provider_id}/{agent_id}"
         return log.finish(
             Session(
-                id=self._id,
+                id=log.session_id,
                 source=QwenCode.name,
                 provider_session_id=provider_id,
                 agent_version=next((line.version for line in reversed(spoken) if line.version), None),

@@ -63,7 +63,8 @@ class ClaudeEvents:
             self._log.update(slot, text=joined or None, usage=usage_of(message.usage) or earlier.usage)
         for block in blocks:
             if block.type == "tool_use" and block.id is not None and block.name is not None:
-                self._call(Call(block.id, block.name, block.input, agent, len(self._log), at, message.model))
+                arguments = block.input.copy()  # it may wait long: without the bytes around it
+                self._call(Call(block.id, block.name, arguments, agent, len(self._log), at, message.model))
 
     def _call(self, call: Call) -> None:
         """Enter a call as if no result ever came; `_result` replaces it."""

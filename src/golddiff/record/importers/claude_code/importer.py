@@ -5,51 +5,35 @@ once (the last line's: the client repeats it while the answer grows). Only the l
 A sub-agent's lines become events with its id in `agent`, also those of its own file (`claude_code.agents`); such a file
 without its session is a session whose parent is the one that it names. Thinking is not kept.
 
+The first pass over the files finds the tree; the events are made in a second one, of a long session in one each time
+they are asked for (`replay`).
+
 Format: read from 60 published transcripts of 2026 (docs/importers.md counts them), not from a specification.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
 
-from golddiff.record.importers.claude_code.agents import (
-    agent_files,
-    agent_of,
-    has_own_file,
-    merge_by_time,
-    session_file,
-)
+from golddiff.record.importers.claude_code.agents import agent_files, agent_of, merge_by_time, session_file
+from golddiff.record.importers.claude_code.entries import HOUSEKEEPING, SPOKEN, Unpacker
 from golddiff.record.importers.claude_code.events import ClaudeEvents
-from golddiff.record.importers.claude_code.records import (
-    AGENT_PROGRESS,
-    ATTACHMENT,
-    LINE,
-    NOTHING,
-    Line,
-    Message,
-    lines_of,
-)
-from golddiff.record.importers.claude_code.tools import STRUCTURED
-from golddiff.record.importers.claude_code.tree import Node, live_records
+from golddiff.record.importers.claude_code.records import LINE, Line, Message, lines_of
+from golddiff.record.importers.claude_code.tree import Node, Tree
 from golddiff.record.importers.contract import Reading, ReadSession
 from golddiff.record.importers.event_log import EventLog
-from golddiff.record.importers.jsonl import JsonLines, decode, printable_type
-from golddiff.record.importers.packed import Packed
+from golddiff.record.importers.jsonl import JsonLines, decode
+from golddiff.record.importers.replay import is_long, read_through
 from golddiff.record.importers.timestamps import moment
 from golddiff.types import RawSession, Session, new_id
 
-_SPOKEN = ("user", "assistant")
-_HOUSEKEEPING = frozenset(
-    {
-        "agent-name", "attachment", "custom-title", "file-history-snapshot", "last-prompt", "permission-mode",
-        "pr-link", "progress", "queue-operation", "summary", "system",
-    }
-)  # fmt: skip
 _OWN_SHAPES = ("user", "assistant", "system", "progress", "attachment")
 
 
@@ -66,17 +50,14 @@ class ClaudeCode:
         """Read one file into at most one session, with the files of its sub-agents."""
         if session_file(path) is not None:
             return Reading(skipped={"sub-agent: read with its session": 1})
-        reader = _Reader(path)
-        files = [lines_of(path)]
-        reader.read(files[0])
-        for agent_path in agent_files(path):
-            files.append(lines_of(agent_path))
-            reader.read(files[-1], agent_of(agent_path))
+        files = {lines_of(path): None, **{lines_of(place): agent_of(place) for place in agent_files(path)}}
+        reader = _Reader(path, files)
+        reader.take_in()
         damaged = tuple(damage for lines in files for damage in lines.damaged)
         if not reader.speaks:
             skipped = sum((lines.skipped for lines in files), reader.skipped)
             return Reading(damaged=damaged, skipped=dict(skipped + Counter({"no conversation": 1})))
-        return Reading((ReadSession(reader.session(files), reader.parent),), damaged)
+        return Reading((ReadSession(reader.session(), reader.parent),), damaged)
 
 
 def _is_own(text: bytes) -> bool:
@@ -90,125 +71,81 @@ def _is_own(text: bytes) -> bool:
         return b'"snapshot"' in text
     if line.type == "summary":
         return b'"leafUuid"' in text
-    return line.type in _HOUSEKEEPING and line.sessionId is not None
+    return line.type in HOUSEKEEPING and line.sessionId is not None
 
 
-_Entry: TypeAlias = tuple[Line, Message | None]
+_Entry: TypeAlias = tuple[Line, tuple[int, Message | None]]
+"""A record, its number in the tree, and what it says."""
 
 
-def _entries() -> Packed[_Entry]:
-    return Packed(tuple[Line, Message | None])
+@dataclass
+class _File:
+    """One file of the session."""
+
+    lines: JsonLines[Line]
+    agent: str | None
+    """Id of the sub-agent whose own file it is."""
+    held: list[_Entry] | None
+    """Its records; None of a long file, which is read again."""
+    first: int = 0
+    """Number of its first record."""
+    kept: bytearray = field(default_factory=bytearray)
+    """1 for each record, 0 for one that is there twice."""
 
 
 class _Reader:
-    """State of one pass over one file."""
+    """What is known of one session between passes over its files."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, files: Mapping[JsonLines[Line], str | None]) -> None:
+        """`files` are the session's own and those of its sub-agents, with their ids."""
         self._path = path
-        self._id = new_id("ses")
-        self._lines = _entries()
-        self._agents: list[Packed[_Entry]] = []
-        """Records of sub-agents that have files of their own."""
-        self._seen: dict[str, str] = {}
-        """Ids of records, each as itself: the tree is made of these very strings, or it would hold each three times."""
-        self._structured: set[str] = set()
-        """Calls of tools whose `toolUseResult` says more than their result's text."""
+        self._files = [_File(lines, agent, None if is_long([lines]) else []) for lines, agent in files.items()]
+        self._tree = Tree()
+        self._side = bytearray()
+        """1 for each record of a sub-agent."""
+        self._heard = bytearray()
+        """1 for each record that says something; once the tree is done, for each whose events are in the session."""
+        self._own_files: dict[tuple[str | None, str], bool] = {}
         self._header: dict[str, str] = {}
         self._own_file = False
         self.skipped: Counter[str] = Counter()
-        self.speaks = False
         self.parent: str | None = None
 
-    # ---- the file --------------------------------------------------------------------------------------------
+    @property
+    def speaks(self) -> bool:
+        """Someone says something."""
+        return any(self._heard)
 
-    def read(self, lines: JsonLines[Line], agent: str | None = None) -> None:
-        """Keep what the session is made of; housekeeping keeps its place in the tree and nothing else.
+    # ---- the files -------------------------------------------------------------------------------------------
 
-        `agent` is the id of the sub-agent whose own file this is.
-        """
-        entries = self._lines
-        if agent is not None:
-            entries = _entries()
-            self._agents.append(entries)
-        for line in lines:
-            if line.uuid is not None:
-                if line.uuid in self._seen:
+    def take_in(self) -> None:
+        """Find out which records there are, and what the header says; the records of short files are held."""
+        unpacker = Unpacker(self._path, self._own_files)
+        for file in self._files:
+            file.first = len(self._tree)
+            for line in file.lines:
+                file.kept.append(line.uuid is None or line.uuid not in self._tree)
+                if not file.kept[-1]:
                     self.skipped["repeated record"] += 1
                     continue
-                self._seen[line.uuid] = line.uuid
-            if agent is not None:
-                line.isSidechain, line.agentId = True, line.agentId or agent
-            entries.append((line, self._message(line)))
+                message = unpacker.message(line, file.agent)
+                number = self._place(line, message)
+                if file.held is not None:
+                    file.held.append((line, (number, message)))
+        self.skipped += unpacker.skipped
 
-    def _message(self, line: Line) -> Message | None:
-        """Return what a record says; None for housekeeping, which loses its raw parts here."""
-        message = None
-        if line.type in _SPOKEN:
-            if isinstance(line.message, Message):
-                message = line.message
-            else:
-                self.skipped["unexpected shape"] += 1
-        elif line.type == "attachment" and line.attachment:
-            message = self._queued_prompt(line)
-        elif line.type == "progress" and line.data:
-            message = self._unpack_progress(line)
-        elif line.type in _HOUSEKEEPING:
-            self.skipped[f"not needed: {line.type}"] += 1
-        else:
-            self.skipped[f"unknown record: {printable_type(line.type)}"] += 1
-        line.message = None
-        line.data = line.attachment = NOTHING
-        if message is None:
-            line.toolUseResult = NOTHING
-        else:
-            self.speaks = True
+    def _place(self, line: Line, message: Message | None) -> int:
+        """Add a record to the tree, and to the header what it says of the session."""
+        speaks = line.type in SPOKEN and message is not None
+        calls, answers = _calls_and_answers(message) if speaks else ((), ())
+        self._side.append(bool(line.isSidechain))
+        self._heard.append(message is not None)
+        if message is not None:
             self._note_header(line)
-            self._let_go(line, message)
         if line.prUrl:
             self._header.setdefault("repository_url", line.prUrl.partition("/pull/")[0])
-        return message
-
-    def _let_go(self, line: Line, message: Message) -> None:
-        """Copy what an event may need, so that the line's own bytes are free: half of a session is said twice."""
-        needed = False
-        for block in message.content if isinstance(message.content, list) else ():
-            if block.type == "tool_use":
-                block.input = _own(block.input)
-                if block.id is not None and block.name in STRUCTURED:
-                    self._structured.add(block.id)
-            elif block.type == "tool_result":
-                block.content = _own(block.content)
-                needed = needed or block.tool_use_id in self._structured
-        line.toolUseResult = _own(line.toolUseResult) if needed else NOTHING
-
-    def _queued_prompt(self, line: Line) -> Message | None:
-        """A prompt that the user typed while the agent worked; it has no user record of its own."""
-        try:
-            attachment = decode(ATTACHMENT, line.attachment)
-        except msgspec.DecodeError:
-            attachment = None
-        if attachment is None or attachment.type != "queued_command" or attachment.prompt is None:
-            self.skipped["not needed: attachment"] += 1
-            return None
-        line.isMeta = attachment.commandMode not in (None, "prompt")
-        return Message(content=attachment.prompt)
-
-    def _unpack_progress(self, line: Line) -> Message | None:
-        """Turn a sub-agent's progress into the sub-agent's record, unless the sub-agent has a file of its own."""
-        try:
-            progress = decode(AGENT_PROGRESS, line.data)
-            if progress.type == "agent_progress" and progress.agentId is not None:
-                inner = decode(LINE, progress.message)
-                if inner.type in _SPOKEN and not has_own_file(self._path, line.sessionId, progress.agentId):
-                    line.type, line.toolUseResult = inner.type, inner.toolUseResult
-                    line.timestamp = inner.timestamp or line.timestamp
-                    line.agentId, line.isSidechain = progress.agentId, True
-                    if isinstance(inner.message, Message):
-                        return inner.message
-        except msgspec.DecodeError:
-            pass
-        self.skipped["not needed: progress"] += 1
-        return None
+        parent, message_id = line.parentUuid or line.logicalParentUuid, message.id if message and speaks else None
+        return self._tree.add(Node(line.uuid, parent or None, speaks, message_id, calls, answers))
 
     def _note_header(self, line: Line) -> None:
         for name, value in (("session", line.sessionId), ("cwd", line.cwd), ("branch", line.gitBranch)):
@@ -219,72 +156,77 @@ class _Reader:
         if line.agentId:
             self._header.setdefault("agent", line.agentId)
 
+    def _entries(self) -> Iterator[_Entry]:
+        """Every record, in order of time."""
+        unpacker = Unpacker(self._path, self._own_files)
+        return merge_by_time([_again(file, unpacker) if file.held is None else file.held for file in self._files])
+
     # ---- the session -----------------------------------------------------------------------------------------
 
-    def session(self, files: Sequence[JsonLines[Line]]) -> RawSession:
+    def session(self) -> RawSession:
         """Turn the live records into events."""
-        own_agent = agent_of(self._path)
-        if own_agent is not None:
-            self._header.setdefault("agent", own_agent)
-        self._own_file = not self._agents and (
-            own_agent is not None or all(line.isSidechain for line, message in self._lines if message is not None)
+        agent_id = self._header.get("agent") or agent_of(self._path)
+        self._own_file = len(self._files) == 1 and (
+            agent_of(self._path) is not None
+            or all(side for side, heard in zip(self._side, self._heard, strict=True) if heard)
         )
-        log = EventLog(self._id)
-        events = ClaudeEvents(log, self._header.get("cwd"), has_user=not self._own_file)
-        for line, message in self._live():
-            at = moment(line.timestamp)
-            agent = None if self._own_file or not line.isSidechain else line.agentId or "sidechain"
-            if line.type == "assistant":
-                events.assistant(line, message, agent, at)
-            else:
-                events.user(line, message, agent, at)
+        self._prune()
         provider_id = self._header.get("session")
-        agent_id = self._header.get("agent")
         if self._own_file and provider_id and agent_id:
             self.parent = provider_id
             provider_id = f"{provider_id}/{agent_id}"
-        skipped = sum((lines.left_out() for lines in files), self.skipped)
-        return log.finish(
-            Session(
-                id=self._id,
-                source=ClaudeCode.name,
-                provider_session_id=provider_id,
-                agent_version=self._header.get("version"),
-                cwd=self._header.get("cwd"),
-                repository_url=self._header.get("repository_url"),
-                branch=self._header.get("branch"),
-                source_path=str(self._path),
-                record_hashes=tuple(record for lines in files for record in lines.hashes),
-                skipped=dict(skipped),
-            )
+        skipped = sum((file.lines.left_out() for file in self._files), self.skipped)
+        header = Session(
+            id=new_id("ses"),
+            source=ClaudeCode.name,
+            provider_session_id=provider_id,
+            agent_version=self._header.get("version"),
+            cwd=self._header.get("cwd"),
+            repository_url=self._header.get("repository_url"),
+            branch=self._header.get("branch"),
+            source_path=str(self._path),
+            record_hashes=tuple(record for file in self._files for record in file.lines.hashes),
+            skipped=dict(skipped),
         )
 
-    def _live(self) -> Iterator[tuple[Line, Message]]:
-        files = [self._lines, *self._agents]
-        nodes = [self._node(line, message) for line, message in merge_by_time(files)]
-        live = live_records(nodes)
-        speaks = [node.speaks for node in nodes]
-        del nodes
-        for index, (line, message) in enumerate(merge_by_time([entries.drain() for entries in files])):
-            if message is None:
-                continue
-            if index in live or not speaks[index]:
-                yield line, message
-            else:
+        def one_pass(log: EventLog) -> Generator[None, None, RawSession]:
+            events = ClaudeEvents(log, header.cwd, has_user=not self._own_file)
+            for line, (number, message) in self._entries():
+                if message is not None and self._heard[number]:
+                    at = moment(line.timestamp)
+                    agent = None if self._own_file or not line.isSidechain else line.agentId or "sidechain"
+                    take = events.assistant if line.type == "assistant" else events.user
+                    take(line, message, agent, at)
+                yield
+            return log.finish(header)
+
+        transcript = read_through(header.id, one_pass, long=is_long(file.lines for file in self._files))
+        assert transcript is not None
+        return transcript
+
+    def _prune(self) -> None:
+        """Leave out what the user took back."""
+        tree = self._tree
+        if not self._own_file:
+            for number, side in enumerate(self._side):
+                if side:
+                    tree.silence(number)
+        one = len(self._files) == 1
+        live = tree.live(None if one else array("i", (number for _, (number, _) in self._entries())))
+        for number, (speaks, is_live) in enumerate(zip(tree.speaks, live, strict=True)):
+            if speaks and not is_live:
+                self._heard[number] = False
                 self.skipped["dead branch"] += 1
-
-    def _node(self, line: Line, message: Message | None) -> Node:
-        speaks = line.type in _SPOKEN and message is not None and (self._own_file or not line.isSidechain)
-        calls, answers = _calls_and_answers(message) if speaks else ((), ())
-        message_id = message.id if message is not None and speaks else None
-        uuid, parent = line.uuid or "", line.parentUuid or line.logicalParentUuid or ""
-        known = self._seen
-        return Node(known.get(uuid), known.get(parent, parent) or None, speaks, message_id, calls, answers)
+        self._tree = Tree()
 
 
-def _own(raw: msgspec.Raw) -> msgspec.Raw:
-    """A copy that does not hold the bytes around it."""
-    return raw.copy() if raw else NOTHING
+def _again(file: _File, unpacker: Unpacker) -> Iterator[_Entry]:
+    """The records of a long file once more."""
+    number, kept = file.first, iter(file.kept)
+    for line in file.lines:
+        if next(kept, False):
+            yield line, (number, unpacker.message(line, file.agent))
+            number += 1
 
 
 def _calls_and_answers(message: Message | None) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -15,7 +15,7 @@ from golddiff.providers.wire.anthropic import Tokens
 from golddiff.record.importers.jsonl import JsonLines
 
 NOTHING = msgspec.Raw()
-"""A part that is not there. Records are written again to be packed, and only this very object is left out then."""
+"""A part that is not there. A record without a UUID is named by what is read of it; only this object is left out."""
 
 
 class Block(msgspec.Struct, gc=False, omit_defaults=True):

@@ -34,8 +34,6 @@ _EDITS: dict[str, msgspec.json.Decoder[EditInput | MultiEditInput | WriteInput |
     "Write": msgspec.json.Decoder(WriteInput),
     "NotebookEdit": msgspec.json.Decoder(NotebookInput),
 }
-STRUCTURED = frozenset({*_EDITS, "Bash"})
-"""Tools whose `toolUseResult` is read."""
 _BASH = msgspec.json.Decoder(BashInput)
 _EDIT_RESULT = msgspec.json.Decoder(EditResult)
 _BASH_RESULT = msgspec.json.Decoder(BashResult)

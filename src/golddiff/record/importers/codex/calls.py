@@ -77,6 +77,7 @@ class CodexCalls:
         else:
             slot = self._log.add(EventKind.TOOL_CALL, at, arguments=arguments_text(item), **shared)
         if call_id is not None:
+            item.arguments, item.action = item.arguments.copy(), item.action.copy()  # it may wait long: alone
             self._calls[call_id] = (item, slot)
 
     def output(self, item: Item, at: datetime | None) -> None:

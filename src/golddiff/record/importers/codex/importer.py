@@ -26,7 +26,7 @@ from golddiff.record.importers.heads import first_record
 from golddiff.record.importers.jsonl import JsonLines, decode, printable_type
 from golddiff.record.importers.one_session import read_one
 from golddiff.record.importers.timestamps import moment
-from golddiff.types import EventKind, RawSession, Session, Usage, new_id
+from golddiff.types import EventKind, RawSession, Session, Usage
 
 _KINDS = frozenset({"session_meta", "response_item", "event_msg", "turn_context", "compacted"})
 _ITEM = msgspec.json.Decoder(Item)
@@ -56,7 +56,7 @@ class Codex:
 
     def read(self, path: Path) -> Reading:
         """Read one file into at most one session."""
-        return read_one(JsonLines(path, Line), _Reader(path))
+        return read_one(JsonLines(path, Line), lambda log: _Reader(path, log))
 
 
 _LINE = msgspec.json.Decoder(Line)
@@ -69,10 +69,9 @@ def _is_own(line: Line) -> bool:
 class _Reader:
     """State of one pass over one file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, log: EventLog) -> None:
         self._path = path
-        self._id = new_id("ses")
-        self._log = EventLog(self._id)
+        self._log = log
         self._meta: Meta | None = None
         self._call_slot: int | None = None
         """The model call that goes on."""
@@ -120,7 +119,7 @@ class _Reader:
         git = meta.git
         return self._log.finish(
             Session(
-                id=self._id,
+                id=self._log.session_id,
                 source=Codex.name,
                 provider_session_id=meta.id,
                 agent_version=meta.cli_version,
