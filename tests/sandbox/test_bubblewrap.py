@@ -165,6 +165,29 @@ def test_no_connection_reaches_a_listener_of_the_host(sandbox: Bubblewrap) -> No
                 listener.accept()
 
 
+STARVED = """
+import os, time
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+def work():
+    while time.process_time() < 0.1: pass
+for _ in range(4):
+    if not os.fork():
+        work()
+        os._exit(0)
+work()
+def answer(a, b): return 42
+"""
+
+
+def test_time_for_which_a_candidate_had_no_processor_is_not_its_own(sandbox: Bubblewrap) -> None:
+    starved, asleep = run(
+        sandbox, STARVED, f"import time\ntime.sleep(0.4)\n{HONEST}", limits=Limits(wall_sec=0.25, cpu_sec=2)
+    )
+    assert starved.stdout == b"42\n"
+    assert starved.seconds > 0.25
+    assert asleep.ending is Ending.TIMEOUT
+
+
 def test_files_of_one_candidate_are_gone_for_the_next(sandbox: Bubblewrap) -> None:
     leave = (
         "import os\nopen('left', 'w').write('x')\nos.makedirs('a/b/c')\nopen('a/b/c/d', 'w')\n"

@@ -99,6 +99,20 @@ def test_the_time_of_a_command_counts_from_when_its_sandbox_stands(
     assert sandbox.run(["/bin/echo", "there"], limits=Limits(wall_sec=0.25)).stdout == b"there\n"
 
 
+def test_a_stream_that_has_ended_is_not_ready_again_and_again() -> None:
+    inside, (ended, end), (still_open, writer) = Inside.__new__(Inside), os.pipe(), os.pipe()
+    try:
+        os.close(end)
+        inside._streams = {ended: bytearray(), still_open: bytearray()}
+        assert inside.read_some(1.0, 10)
+        started = time.monotonic()
+        assert inside.read_some(0.03, 10)
+        assert time.monotonic() - started >= 0.03
+    finally:
+        for descriptor in (ended, still_open, writer):
+            os.close(descriptor)
+
+
 def test_a_machine_on_which_every_start_is_late_still_opens_and_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bubblewrap, "_START_SEC", 0.001)
     try:

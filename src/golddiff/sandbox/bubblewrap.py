@@ -25,6 +25,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -243,10 +244,12 @@ class _Server:
             self._inside.stdin.flush()
         except BrokenPipeError:
             return None
-        line = self._line(self._limits.wall_sec + (_PATIENT_GRACE_SEC if patient else _GRACE_SEC))
-        if not line:
-            return None
-        reply = json.loads(line)
+        reply: dict[str, Any] = {"waits": self._limits.wall_sec}
+        while "waits" in reply:  # the job has that many seconds (more)
+            line = self._line(reply["waits"] + (_PATIENT_GRACE_SEC if patient else _GRACE_SEC))
+            if not line:
+                return None
+            reply = json.loads(line)
         reply["stdout"], reply["stderr"] = (reply[name].encode("latin-1") for name in ("stdout", "stderr"))
         return Result(**reply | {"ending": Ending(reply["ending"])})
 

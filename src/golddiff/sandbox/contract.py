@@ -35,7 +35,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one program may use. Each is enforced inside the sandbox, per program."""
 
     wall_sec: float = 5.0
-    """Seconds from start to end."""
+    """Seconds from start to end, without those for which other work left its first thread no processor."""
     cpu_sec: int = 4
     """Processor seconds of one process."""
     memory_bytes: int = 512 * MIB

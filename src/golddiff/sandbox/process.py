@@ -113,6 +113,7 @@ class Inside:
             self.stderr = cast(IO[bytes], self.process.stderr)
             for stream in (self.stdout, self.stderr):
                 os.set_blocking(stream.fileno(), False)
+            self._streams = {self.stdout.fileno(): self.out, self.stderr.fileno(): self.err}
             self._release(told, gate, seccomp, limits, uid, wait_sec)
             self._ours = ours.pop_all()
 
@@ -173,9 +174,8 @@ class Inside:
 
         Returns False when both streams have ended.
         """
-        streams = {self.stdout.fileno(): self.out, self.stderr.fileno(): self.err}
+        streams = self._streams
         ready, _, _ = select.select([*streams, *([] if or_when is None else [or_when])], [], [], wait_sec)
-        ends = 0
         for descriptor in streams.keys() & set(ready):
             while len(streams[descriptor]) <= most:
                 try:
@@ -183,10 +183,10 @@ class Inside:
                 except BlockingIOError:
                     break
                 if not data:
-                    ends += 1
+                    del streams[descriptor]  # or it would be ready again and again
                     break
                 streams[descriptor] += data
-        return ends < len(streams)
+        return bool(streams)
 
     def close(self) -> None:
         """Kill everything inside and wait until the kernel says that it is gone. Raises SandboxError if not."""
