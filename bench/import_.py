@@ -155,11 +155,12 @@ def stages(paths: list[Path]) -> dict[str, float]:
 def write_big(paths: list[Path], target: Path, gigabytes: float, *, codex: bool = False) -> None:
     """Repeat the records of `paths` up to a size, as one session in which each follows from the one before.
 
-    The last eight characters of every id of a record, a message or a call are its repetition's, so that no event is
-    like another and nothing is a dead branch.
+    Every id of a record, a message or a call becomes a UUID that ends with the number of its repetition, so that no
+    event is like another and nothing is a dead branch.
     """
-    texts, ids = codex_texts(paths) if codex else claude_texts(paths)
-    parts = [part[:-8] + b"\0" if part in ids else part for part in b"".join(texts).split(b'"')]
+    texts, found = codex_texts(paths) if codex else claude_texts(paths)
+    ids = {name: b"%08x-0000-4000-8000-0000\0" % number for number, name in enumerate(sorted(found))}
+    parts = [ids.get(part, part) for part in b"".join(texts).split(b'"')]
     joined = b'"'.join(parts).split(b"\0")
     written, turn = 0, 0
     with target.open("wb") as stream:
@@ -176,7 +177,7 @@ def claude_texts(paths: list[Path]) -> tuple[list[bytes], set[bytes]]:
     parent = "none"
     for text in (text for path in paths for text in path.read_bytes().splitlines() if text.strip()):
         line = LINE.decode(text)
-        if line.uuid in seen:
+        if line.uuid in seen or (line.uuid is not None and len(line.uuid) <= _ID_CHARS):
             continue
         ids.update(name.encode() for name in ids_of(line))
         if line.uuid is not None:

@@ -7,6 +7,7 @@ too long to hold is `replay.ReplayLog`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -72,8 +73,7 @@ class EventLog:
         """Number the events, and fill in what the header derives from them: times, models and usage."""
         events = tuple(numbered(self.session_id, (event for slot in self._slots for event in slot)))
         derived = Derived()
-        for event in events:
-            derived.take(event)
+        derived.take(events, 0)
         return Transcript(derived.header(session), events)
 
     def _events(self, slot: int) -> Sequence[Event[str]]:
@@ -97,28 +97,33 @@ class Derived:
     """What a session's header says of its events."""
 
     def __init__(self) -> None:
-        self._models: dict[str, None] = {}
+        self.kinds: Counter[EventKind] = Counter()
+        """Number of events by kind."""
+        self._models: dict[str, int] = {}
+        """Where each model was used first."""
         self._unnamed = False
         self._usage = [0, 0, 0, 0]
         self._first: datetime | None = None
         self._last: datetime | None = None
 
-    def take(self, event: Event[str]) -> None:
-        """Take in one event, in order."""
-        if event.at is not None:
-            self._first = event.at if self._first is None or event.at < self._first else self._first
-            self._last = event.at if self._last is None or event.at > self._last else self._last
-        if event.model is not None:
-            self._models.setdefault(event.model)
-        elif event.kind is EventKind.MODEL_CALL:
-            self._unnamed = True
-        if event.usage is not None:
-            for index, count in enumerate(msgspec.structs.astuple(event.usage)):
-                self._usage[index] += count
+    def take(self, events: Iterable[Event[str]], place: int) -> None:
+        """Take in some events; they may come in any order of `place`."""
+        for event in events:
+            self.kinds[event.kind] += 1
+            if event.at is not None:
+                self._first = event.at if self._first is None or event.at < self._first else self._first
+                self._last = event.at if self._last is None or event.at > self._last else self._last
+            if event.model is not None:
+                self._models[event.model] = min(place, self._models.get(event.model, place))
+            elif event.kind is EventKind.MODEL_CALL:
+                self._unnamed = True
+            if event.usage is not None:
+                for index, count in enumerate(msgspec.structs.astuple(event.usage)):
+                    self._usage[index] += count
 
     def header(self, session: Session[str]) -> Session[str]:
         """Return the header with times, models and usage filled in."""
-        models = dict(self._models)
+        models = dict.fromkeys(sorted(self._models, key=lambda model: self._models[model]))
         if models and self._unnamed:  # no terms are on file for it, so what it wrote is not taken for the others'
             models.setdefault(UNNAMED)
         given, written, cache_read, cache_write = self._usage

@@ -3,8 +3,8 @@
 A transcript is its own spill file: nothing unredacted is written anywhere, and making an event again costs about what
 it costs to compress and unpack it. So an importer states one pass over its records, which enters every event in a log,
 and the log lets go of what is older than its last few thousand slots. An event that changes later than that (an answer
-that comes hours after its call) is learnt in one pass and right in the next: the first passes, which find the header,
-go on until no change was news. Memory is the log's window, and every slot that changed late.
+that comes hours after its call) is learnt in one pass and right in the next: where the first pass, which finds the
+header, meets such a change, there is a second. Memory is the log's window, and every slot that changed late.
 
 Used by importers of JSON Lines for files from `LONG_BYTES` on; the records' names (`JsonLines`) tell a file that is not
 the same any more.
@@ -89,11 +89,11 @@ class ReplayedEvents(Sequence[Event[str]]):
         """
         for _ in range(_MOST_PASSES):
             log = ReplayLog(self._session_id, self._late)
-            kinds: Counter[EventKind] = Counter()
-            for event in self._events(log):
-                kinds[event.kind] += 1
+            for _ in self._events(log):
+                pass
             if log.settled():
-                self.kinds, self._length = kinds, sum(kinds.values())
+                self.kinds = log.derived.kinds
+                self._length = sum(self.kinds.values())
                 return None if self._made is None else Transcript(self._made.session, self)
         raise ChangedWhileRead("the events of a session were others each time they were made from its file")
 
@@ -144,7 +144,7 @@ class ReplayLog(EventLog):
         self._blind = False
         """Something was asked of a slot that was not known to change late."""
         self._out: list[Event[str]] = []
-        self._derived = Derived()
+        self.derived = Derived()
 
     def __len__(self) -> int:
         return self._first + len(self._slots)
@@ -169,25 +169,27 @@ class ReplayLog(EventLog):
     def finish(self, session: Session[str]) -> RawSession:
         """Let everything go. The transcript that is returned has its header only."""
         self._leave(len(self._slots))
-        return Transcript(self._derived.header(session), ())
+        for slot, events in self._changed.items():
+            self.derived.take(events, slot)
+        return Transcript(self.derived.header(session), ())
 
     def settled(self) -> bool:
-        """Say whether all that changed late was known before; what was not is known to the next pass."""
-        same = not self._blind and (self._changed, self._cuts) == (self._late.slots, self._late.cuts)
+        """Say whether it was known what changes late, so that the header is right; the next pass knows it."""
+        same = not self._blind and self._changed.keys() == self._late.slots.keys() and self._cuts == self._late.cuts
         self._late.slots, self._late.cuts = self._changed, self._cuts
         return same
 
     def _leave(self, count: int) -> None:
         """Let the first slots go."""
+        late, cuts = self._late.slots, self._late.cuts
         for slot, events in enumerate(self._slots[:count], self._first):
             self._counts.append(len(events))
-            if slot in self._late.slots:
+            if slot in late:
                 self._changed[slot] = events
-                events = self._late.slots[slot]
-            if not any(begin <= slot < end for begin, end in self._late.cuts):
+                self._out += late[slot]
+            elif not (cuts and any(begin <= slot < end for begin, end in cuts)):
                 self._out += events
-                for event in events:
-                    self._derived.take(event)
+                self.derived.take(events, slot)
         del self._slots[:count]
         self._first += count
         self._chars = sum(map(_chars, self._slots))
