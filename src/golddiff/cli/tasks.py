@@ -170,8 +170,10 @@ def grade(
     as_json: bool,
 ) -> None:
     """Judge changes to a repository by the tasks' tests, so that bending the tests does not pay."""
+    from golddiff.evaluate.judged_pairs import pairs
     from golddiff.evaluate.predictions import accepted_changes, judge, read_predictions
     from golddiff.evaluate.repository_tasks import read_tasks
+    from golddiff.evaluate.terminal import points
     from golddiff.git import GitRepository
 
     if (predictions is None) != accepted:
@@ -194,6 +196,9 @@ def grade(
         emit_json([msgspec.to_builtins(one) for one in judged])
         return
     output.print(_shares(judged))
+    for pair in pairs(judged):
+        said = f"{pair.second} less {pair.first}: {points(pair.difference)} points"
+        output.print(Text(f"{said} on {pair.tasks} tasks (McNemar p = {pair.p_value:.2g})"), soft_wrap=True)
     for reason, count in Counter(in_a_line(one.detail) for one in judged if not one.resolved).most_common(8):
         output.print(Text(f"{count} × {reason}", style="dim"))
 

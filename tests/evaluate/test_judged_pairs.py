@@ -1,0 +1,38 @@
+"""Two models are compared on the tasks that both have a verdict for, and never without an interval."""
+
+from __future__ import annotations
+
+import pytest
+
+from golddiff.evaluate.judged_pairs import pairs
+from golddiff.evaluate.predictions import Judged
+
+
+def judged(model: str, *resolved: bool | None) -> list[Judged]:
+    return [
+        Judged(instance_id=f"task-{number}", model=model, resolved=one, verdict="", detail="", tests={}, seconds=0.0)
+        for number, one in enumerate(resolved)
+    ]
+
+
+def test_a_pair_is_compared_on_the_tasks_that_both_have_a_verdict_for() -> None:
+    (pair,) = pairs([*judged("base", False, False, False, True, None), *judged("student", True, True, False, False)])
+    assert (pair.first, pair.second, pair.tasks, pair.only_first, pair.only_second) == ("base", "student", 4, 1, 2)
+    assert pair.difference.estimate == pytest.approx(0.25)
+    assert pair.difference.low < 0 < pair.difference.high
+    assert pair.p_value == 1.0
+
+
+def test_with_more_models_each_pair_has_to_show_more() -> None:
+    right, wrong = [True] * 8, [False] * 8
+    (alone,) = pairs([*judged("a", *wrong), *judged("b", *right)])
+    found = pairs([*judged("a", *wrong), *judged("b", *right), *judged("c", *right)])
+    assert alone.p_value == pytest.approx(2 / 2**8)
+    assert [pair.p_value for pair in found] == pytest.approx([3 * alone.p_value, 3 * alone.p_value, 1.0])
+    assert found[2].difference.low < 0 < found[2].difference.high  # the same everywhere is no certainty
+
+
+def test_nothing_is_said_of_one_model_of_one_task_or_of_several_answers() -> None:
+    assert pairs(judged("a", True, False)) == []
+    assert pairs([*judged("a", True), *judged("b", False)]) == []
+    assert pairs([*judged("a", True, True), *judged("a", False, True), *judged("b", False, False)]) == []
