@@ -57,6 +57,13 @@ def test_a_call_without_a_model_beside_calls_with_one_is_not_taken_for_theirs() 
     assert [lookup(model).training for model in models] == [Training.OPEN_WEIGHT, Training.UNKNOWN]
 
 
+def test_a_message_that_the_client_wrote_itself_has_no_model() -> None:
+    log = EventLog("ses_x")
+    log.add(EventKind.MODEL_CALL, None, model="<synthetic>", text="API Error: overloaded")
+    transcript = log.finish(Session(id="ses_x", source="test"))
+    assert (transcript.session.models, [event.model for event in transcript.events]) == ((), [None])
+
+
 def test_a_session_that_names_no_model_names_none() -> None:
     log = EventLog("ses_x")
     log.add(EventKind.MODEL_CALL, None)

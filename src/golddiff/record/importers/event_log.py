@@ -18,6 +18,8 @@ from golddiff.types import Event, EventKind, FileEdit, RawSession, Session, Tran
 
 UNNAMED = "unnamed"
 """Stands in `Session.models` for calls that name no model, in a session where others do."""
+SYNTHETIC = "<synthetic>"
+"""What Claude Code names as the model of messages that it wrote itself, such as errors; others copy it. It is none."""
 
 
 class EventLog:
@@ -37,6 +39,8 @@ class EventLog:
 
     def event(self, kind: EventKind, at: datetime | None, **fields: Any) -> Event[str]:
         """Make an event that is not in the log yet."""
+        if fields.get("model") == SYNTHETIC:
+            fields["model"] = None
         return Event(id="", session_id=self.session_id, sequence=-1, kind=kind, at=at, **fields)
 
     def get(self, slot: int) -> Event[str] | None:

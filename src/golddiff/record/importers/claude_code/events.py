@@ -21,10 +21,8 @@ from golddiff.record.importers.claude_code.tools import (
     ran,
     result_of,
 )
-from golddiff.record.importers.event_log import EventLog
+from golddiff.record.importers.event_log import SYNTHETIC, EventLog
 from golddiff.types import EventKind
-
-_SYNTHETIC = "<synthetic>"
 
 
 class ClaudeEvents:
@@ -43,7 +41,7 @@ class ClaudeEvents:
         blocks = message.content if isinstance(message.content, list) else []
         text = message.content if isinstance(message.content, str) else ""
         text = text or "\n".join(block.text for block in blocks if block.type == "text" and block.text)
-        if message.model == _SYNTHETIC or line.isApiErrorMessage:
+        if message.model == SYNTHETIC or line.isApiErrorMessage:
             self._log.add(EventKind.NOTE, at, agent=agent, text=text, is_error=bool(line.isApiErrorMessage))
             return
         key = (agent, message.id or line.uuid or str(uuid.uuid4()))
