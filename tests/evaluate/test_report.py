@@ -161,10 +161,40 @@ def test_what_there_is_to_know_of_seeds_cost_and_confidence_is_on_the_page(store
     assert "right from wrong" in said.getvalue()
 
 
+def test_many_arms_are_read_in_tables_and_their_names_do_not_lie_on_each_other(
+    store: Store, sandbox: FakeSandbox
+) -> None:
+    students = [arm(f"student-{number}", Role.STUDENT, 5) for number in range(6)]
+    arms = [arm("base", Role.BASE, 1), *students, arm("teacher", Role.TEACHER, 9)]
+    run = evaluate(store, TASKS, arms, dataset_id="ds_1", sandbox=sandbox, config=EvaluationConfig(confidence=True))
+    scores = list(store.find(Score, run_id=run.id))
+    summary = summarise(run, TASKS, scores, resamples=300)
+    found = plots.figures(summary)
+    assert "plot-families" not in found
+    assert '<h2>By task family</h2>\n<div class="scroll">' in report.render(run, summary, TASKS, scores)
+    assert [trace["name"] for trace in found["plot-calibration"]["data"]] == [
+        "as sure as right",
+        "student-0",
+        "student-1",
+        "student-2",
+    ]
+    names = [trace["text"] for trace in found["plot-frontier"]["data"] if "text" in trace]
+    assert ["teacher"] in names
+    assert 2 <= sum(name[0].startswith("student") for name in names) <= 4  # six students lie on one point
+    said = StringIO()
+    terminal.show(summary, Console(file=said, width=300))
+    told = [line for line in said.getvalue().splitlines() if line.startswith("Capability recovered at apply")]
+    assert len(told) == 1  # one reason for all of them is said once
+    assert "student-0, student-1, student-2" in told[0]
+
+
 def test_a_cost_without_bound_and_none_at_all_are_said_in_words() -> None:
     lucky = Interval(estimate=2.0, low=1.0, high=float("inf"), level=0.95, clusters=9, method="")
     assert terminal.amount(lucky, "usd") == "$2 [1, no bound]"
     assert terminal.amount(None, "usd") == "none accepted"
+    assert terminal.amount(msgspec.structs.replace(lucky, estimate=1712.4, low=0.0123, high=20_000.0)) == (
+        "1,712 [0.0123, 20,000]"
+    )
 
 
 def test_a_bound_of_n50_that_was_not_found_is_said_in_words() -> None:

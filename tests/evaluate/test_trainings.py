@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from golddiff.evaluate import Arm, Role, evaluate, summarise
+from golddiff.evaluate import Arm, Role, evaluate, report, summarise
 from golddiff.evaluate.summary import Summary
 from golddiff.sandbox.fake import FakeSandbox
 from golddiff.statistics.learning import HalfPlateau, NoHalfPlateau
@@ -40,6 +40,13 @@ def test_three_trainings_are_one_arm_whose_interval_holds_the_seeds(store: Store
     assert summary.seeds_caution == ""
     assert not [one for one in summary.contrasts if one.arm.startswith("student")]  # compared as one, not one by one
     assert [one.student for one in summary.recoveries] == ["shuffled"]
+    (locate,) = summary.stage_recoveries["locate"]
+    assert locate.student == "student"
+    assert isinstance(locate.result, Recovered)
+    together, alone = locate.result.theta_student, summary.arm("student seed 1").stages["locate"]
+    assert together.estimate == pytest.approx(0.6)
+    assert together.high - together.low > 1.5 * (alone.high - alone.low)
+    assert report.headline(summary).startswith("student (3 trainings) does 60.0 % of 40")  # not the luckiest seed
 
 
 def test_two_trainings_say_nothing_of_seeds_and_the_report_says_so(store: Store, sandbox: FakeSandbox) -> None:
@@ -50,6 +57,13 @@ def test_two_trainings_say_nothing_of_seeds_and_the_report_says_so(store: Store,
     assert "small differences are not carried" in summary.seeds_caution
     assert "small differences" in made(store, sandbox, *OTHERS, arm("student", Role.STUDENT, 5)).seeds_caution
     assert made(store, sandbox, *OTHERS).seeds_caution == ""
+
+
+def test_a_training_without_others_is_compared_like_any_arm(store: Store, sandbox: FakeSandbox) -> None:
+    summary = made(store, sandbox, *OTHERS, arm("student seed 0", Role.STUDENT, 5, training="student"))
+    assert summary.trainings == ()
+    assert ("student seed 0", "teacher") in [(one.arm, one.against) for one in summary.contrasts]
+    assert "student seed 0" in [one.student for one in summary.recoveries]
 
 
 def test_trainings_that_all_do_everything_are_no_certainty(store: Store, sandbox: FakeSandbox) -> None:

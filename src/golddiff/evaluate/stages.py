@@ -11,6 +11,8 @@ Source: reference of the metric in `statistics.recovered`; the stages are those 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from golddiff.evaluate.columns import Columns, Floats
@@ -33,16 +35,25 @@ def stages_of(columns: Columns, arm: str) -> dict[str, Interval]:
     return {stage: interval for stage, interval in found.items() if interval}
 
 
-def stage_recoveries(columns: Columns, base: str, teacher: str, student: str) -> dict[str, Recovery]:
-    """Return capability recovered by one student at each stage that all three arms reach."""
+def stage_recoveries(
+    columns: Columns, base: str, teacher: str, student: str, trainings: Sequence[str] = ()
+) -> dict[str, Recovery]:
+    """Return capability recovered by one student at each stage that all arms reach.
+
+    `trainings` are the arms of a recipe named `student`, as many as `statistics.seeds` asks for; empty: it is an arm.
+    """
     found = {}
+    arms = (*(trainings or [student]), base, teacher)
+    answered = np.prod([columns.values(arm, "applied")[1] for arm in arms], axis=0) > 0
     for stage in STAGES:
-        parts = [_stage(columns, arm, stage) for arm in (student, base, teacher)]
-        answered = np.prod([columns.values(arm, "applied")[1] for arm in (student, base, teacher)], axis=0) > 0
-        known = [part[1][answered] for part in parts]
-        if not all(column.sum() for column in known):
+        parts = [(value[answered], known[answered]) for arm in arms for value, known in [_stage(columns, arm, stage)]]
+        if not all(known.sum() for _, known in parts):
             continue
-        values = [part[0][answered] for part in parts]
+        of_student = parts[:-2]
+        reached = np.mean([known for _, known in of_student], axis=0)
+        done = np.mean([value * known for value, known in of_student], axis=0)
+        mean = np.divide(done, reached, out=np.zeros_like(done), where=reached > 0)
+        values, known = zip((mean, reached), *parts[-2:], strict=True)
         result = capability_recovered(
             list(values[0]),
             list(values[1]),
@@ -51,6 +62,7 @@ def stage_recoveries(columns: Columns, base: str, teacher: str, student: str) ->
             resamples=columns.resamples,
             seed=columns.seed,
             known=(list(known[0]), list(known[1]), list(known[2])),
+            seeds=[float((value * known).sum() / known.sum()) for value, known in of_student] if trainings else (),
         )
         found[stage] = Recovery(student=student, base=base, teacher=teacher, result=result)
     return found

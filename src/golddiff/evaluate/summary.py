@@ -124,6 +124,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         """Return one arm. Raises KeyError."""
         return next((arm for arm in self.arms if arm.name == name), None) or _missing(name)
 
+    def recovered(self) -> list[Recovery]:
+        """Return capability recovered by recipes with several trainings, then by single arms."""
+        return [one for training in self.trainings for one in training.recoveries] + list(self.recoveries)
+
     def flat(self) -> dict[str, float | int | str | None]:
         """Return the headline numbers for `EvaluationRun.summary`."""
         values: dict[str, float | int | str | None] = {"tasks": self.tasks, "sandbox": self.sandbox}
@@ -169,7 +173,9 @@ class _Summarising:
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
         self._base = columns.best_base()
-        self._alone = [name for name in columns.arms if not columns.about[name].training]
+        self._trainings = trainings_of(columns)
+        together = {name for training in self._trainings for name in training.arms}
+        self._alone = [name for name in columns.arms if name not in together]
 
     def summary(self) -> Summary:
         """Return everything."""
@@ -189,7 +195,7 @@ class _Summarising:
             contrasts=self._contrasts(),
             recoveries=self._recoveries(),
             stage_recoveries=self._stage_recoveries(),
-            trainings=trainings_of(columns),
+            trainings=self._trainings,
             learning=learning_of(columns),
             seeds_caution=caution_of_seeds(columns),
         )
@@ -322,11 +328,20 @@ class _Summarising:
         return tuple(made)
 
     def _stage_recoveries(self) -> dict[str, tuple[Recovery, ...]]:
+        columns = self._columns
+        made = [
+            stage_recoveries(columns, one.base, one.teacher, one.student, training.arms)
+            for training in self._trainings
+            for one in training.recoveries
+        ]
+        made += [
+            stage_recoveries(columns, base, teacher, student)
+            for student, base, teacher in self._pairs()
+            if columns.about[student].role == Role.STUDENT
+        ]
         found: dict[str, tuple[Recovery, ...]] = {}
-        for student, base, teacher in self._pairs():
-            if self._columns.about[student].role != Role.STUDENT:
-                continue
-            for stage, one in stage_recoveries(self._columns, base, teacher, student).items():
+        for stages in made:
+            for stage, one in stages.items():
                 found[stage] = (*found.get(stage, ()), one)
         return found
 

@@ -29,21 +29,14 @@ def show(summary: Summary, console: Console) -> None:
     console.print(_arms(summary))
     if summary.contrasts:
         console.print(_contrasts(summary))
-    for item in summary.recoveries:
-        console.print(Text(f"Capability recovered by {item.student} ({item.base} → {item.teacher}): {item}"))
-    for stage, items in summary.stage_recoveries.items():
-        for item in items:
-            console.print(Text(f"  at {stage} ({item.student} of {item.teacher}): {item}", style="dim"))
     _show_trainings(summary, console)
+    _show_recoveries(summary, console)
     _show_efforts(summary, console)
     for arm in summary.arms:
         if arm.calibration:
             known = arm.calibration
             told = f"tells right from wrong {known.auroc} of the time, {points(known.overconfidence)} points too sure"
             console.print(Text(f"Confidence of {arm.name}: {told}"))
-    if summary.off_workflow:
-        for item in summary.off_workflow.recoveries:
-            console.print(Text(f"Off the workflow, {summary.off_workflow.tasks} tasks, {item.student}: {item}"))
     for arm in summary.arms:
         for reason, count in arm.unscored.items():
             console.print(Text(f"Unscored, {arm.name}: {count} × {reason}", style="dim"))
@@ -65,15 +58,28 @@ def _show_trainings(summary: Summary, console: Console) -> None:
         console.print(Text(f"{training.name}, {len(training.arms)} trainings ({each} %): {found}"))
         for other, difference in training.differences.items():
             console.print(Text(f"  less {other}: {points(difference)} points"))
-        for item in training.recoveries:
-            console.print(Text(f"  capability recovered of {item.teacher}, over tasks and seeds: {item}"))
     if summary.learning:
         console.print(Text(f"Examples to half of the plateau (N50): {half(summary.learning.fit)}"))
 
 
+def _show_recoveries(summary: Summary, console: Console) -> None:
+    """Every ratio on a line; students that it is refused for by one reason share theirs."""
+    places = [("", summary.recovered())]
+    places += [(f" at {stage}", list(items)) for stage, items in summary.stage_recoveries.items()]
+    if off := summary.off_workflow:
+        places.append((f" off the workflow ({off.tasks} tasks)", off.recovered()))
+    for place, items in places:
+        groups: dict[tuple[str, str, str], list[str]] = {}
+        for item in items:
+            groups.setdefault((item.base, item.teacher, str(item)), []).append(item.student)
+        for (base, teacher, said), students in groups.items():
+            who = f"Capability recovered{place} by {', '.join(students)} ({base} → {teacher})"
+            console.print(Text(f"{who}: {said}", style="dim" if place.startswith(" at") else ""))
+
+
 def _show_efforts(summary: Summary, console: Console) -> None:
     for arm in summary.arms:
-        told = [f"{amount(one.accepted, kind)}" for kind, one in arm.efforts.items()]
+        told = dict.fromkeys(amount(one.accepted, kind) for kind, one in arm.efforts.items())
         if told:
             console.print(Text(f"One accepted patch of {arm.name}: {', '.join(told)}"))
 
@@ -172,13 +178,17 @@ def points(interval: Interval) -> str:
     return f"{100 * interval.estimate:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
 
 
-def amount(interval: Interval | None, kind: str) -> str:
-    """Render an effort (`usd`, `seconds`, `tokens`), or words where there is no accepted patch."""
+def amount(interval: Interval | None, kind: str = "") -> str:
+    """Render an effort, with the unit of its kind (`usd`, `seconds`, `tokens`); words where no patch was accepted."""
     if interval is None:
         return "none accepted"
-    sign, unit = ("$", "") if kind == "usd" else ("", " s" if kind == "seconds" else " tokens")
-    high = f"{interval.high:.3g}" if math.isfinite(interval.high) else "no bound"
-    return f"{sign}{interval.estimate:.3g}{unit} [{interval.low:.3g}, {high}]"
+    sign, unit = {"usd": ("$", ""), "seconds": ("", " s"), "tokens": ("", " tokens")}.get(kind, ("", ""))
+    high = _three_digits(interval.high) if math.isfinite(interval.high) else "no bound"
+    return f"{sign}{_three_digits(interval.estimate)}{unit} [{_three_digits(interval.low)}, {high}]"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def half(fit: HalfPlateau | NoHalfPlateau) -> str:
