@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -119,7 +120,7 @@ def percentile_interval(
     """
     known = replicates[~np.isnan(replicates)]
     ends = [0.5 - level / 2, 0.5 + level / 2]
-    method = "linear" if np.isfinite(known).all() else "inverted_cdf"
+    method: Literal["linear", "inverted_cdf"] = "linear" if np.isfinite(known).all() else "inverted_cdf"
     low, high = np.quantile(known, ends, method=method) if len(known) else (math.nan, math.nan)
     return Interval(
         estimate=estimate,
