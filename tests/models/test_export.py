@@ -4,11 +4,12 @@ import builtins
 import os
 import time
 
+import msgspec
 import pytest
 
 from golddiff.errors import ModelError
 from golddiff.models.export import engine_folder
-from golddiff.models.folder import MANIFEST
+from golddiff.models.folder import MANIFEST, read_engine_manifest, read_manifest
 from tiny_llama import write_model
 
 pytest.importorskip("torch")
@@ -39,6 +40,16 @@ def test_a_missing_library_names_the_extra_to_install(model, tmp_path, monkeypat
     with pytest.raises(ModelError, match=rf"{missing} is not installed.*golddiff\[train\]"):
         engine_folder(model, tmp_path / "cache")
     assert not list((tmp_path / "cache" / "engines").iterdir())
+
+
+def test_weights_that_are_asked_in_another_form_are_another_engine(model, tmp_path) -> None:
+    cache, manifest = tmp_path / "cache", read_manifest(model, renderer="blocks")
+    opened = []
+    for otherwise in ("", "chat"):
+        spec = msgspec.structs.replace(manifest.renderer, otherwise=otherwise)
+        (model / MANIFEST).write_bytes(msgspec.json.encode(msgspec.structs.replace(manifest, renderer=spec)))
+        opened.append(read_engine_manifest(engine_folder(model, cache)).renderer.otherwise)
+    assert opened == ["", "chat"]
 
 
 def test_engines_that_nobody_opened_for_a_day_make_room_but_for_the_last_ones(model, tmp_path) -> None:
