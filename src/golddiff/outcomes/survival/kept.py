@@ -8,8 +8,8 @@ begun at any of them.
 
 It is a cache and nothing else: where the history was rewritten, where a new commit builds on something older or on an
 unmerged commit, or where the file cannot be read, everything is followed anew. Paths in it are redacted, and the tip's
-files are known by a hash of their path, so that no text of the repository that redaction has not seen reaches the disk.
-(A path that redaction changes is the redacted one afterwards.)
+files whose path redaction changes are known by a hash of it, so that no text of the repository that redaction has not
+seen reaches the disk. (Lines of such a file are those of the redacted path afterwards.)
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import os
 import tempfile
 import zlib
 from array import array
+from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from itertools import accumulate, repeat
 from pathlib import Path
@@ -35,7 +36,7 @@ from golddiff.outcomes.survival.ledger import Ledger, Numbers
 from golddiff.outcomes.survival.merges import File, State
 from golddiff.rights.redact import redact_text
 
-_VERSION = 2
+_VERSION = 3
 _DIGEST_BYTES = 16
 _CHECK_BYTES = 4
 _SIZE_BYTES = 4
@@ -71,8 +72,8 @@ class _Facts(msgspec.Struct, array_like=True):
     joins: list[tuple[int, ...]]
     broken: bytes
     paths: list[str]
-    files: list[tuple[bytes, bytes, int]]
-    """Hash of the path, blob, lines."""
+    files: list[tuple[bytes, bool, bytes, int]]
+    """Path; whether it is only the hash of one that redaction changes; blob; lines."""
 
 
 class _Undo(msgspec.Struct, array_like=True):
@@ -102,11 +103,12 @@ def follow_on(git: GitRepository, tip: str, file: Path, *, carry: Carry, mode: s
     done = _load(file, mode)
     if done is not None and done.commits[-1].sha == tip:
         return done
-    commits, lines, clean = (len(done.commits), len(done.ledger.length), len(done.ledger.paths)) if done else (0, 0, 0)
+    commits, lines = (len(done.commits), len(done.ledger.length)) if done else (0, 0)
+    clean = {*done.ledger.paths, *(path for path in done.files if not isinstance(path, Hashed))} if done else set()
     done = _go_on(git, tip, done, carry, undo) if done is not None else None
     whole = done is None
     if done is None:
-        done, clean = follow(git, tip, carry=carry), 0
+        done, clean = follow(git, tip, carry=carry), set()
     again = (len(done.commits) - commits) * _AGAIN_COMMIT_BYTES + (len(done.ledger.length) - lines) * _AGAIN_LINE_BYTES
     if not done.left_out and (whole or again >= file.stat().st_size):  # what is missing may be fetched
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -152,26 +154,30 @@ def _state_at(git: GitRepository, sha: str, place: int | None, done: Followed, u
         return None
     files: dict[bytes, File | None] = dict(done.files)
     later = [done.commits[index].sha for index in done.mainline[place + 1 :]]
-    before = _read_undo(undo) if later else {}
-    for commit in reversed(later):
-        if commit not in before:
+    if later:
+        before = _read_undo(undo)
+        files = {_hashed(path): file for path, file in files.items()}
+        for commit in reversed(later):
+            if commit not in before:
+                return None
+            files |= {Hashed(file.path): _unpacked(file) for file in before[commit]}
+    there = {path: file for path, file in files.items() if file is not None}
+    names: dict[bytes, bytes] = {}
+    if any(isinstance(path, Hashed) for path in there):
+        names = {_hashed(path): path for path in paths_at(git, sha)}
+        if any(isinstance(path, Hashed) and path not in names for path in there):
             return None
-        files |= {Hashed(file.path): _unpacked(file) for file in before[commit]}
-    names: dict[bytes, bytes] = {_hashed(path): path for path in paths_at(git, sha)}
-    if any(path not in names for path, file in files.items() if file is not None):
-        return None
-    return {names[path]: file for path, file in files.items() if file is not None}
+    return {names[path] if isinstance(path, Hashed) else path: file for path, file in there.items()}
 
 
 def _hashed(path: bytes) -> Hashed:
     return path if isinstance(path, Hashed) else Hashed(blake2b(path, digest_size=_DIGEST_BYTES).digest())
 
 
-def _save(done: Followed, file: Path, mode: str, clean: int) -> None:
-    """Keep a pass; the first `clean` paths of its ledger were kept before, so they are redacted."""
+def _save(done: Followed, file: Path, mode: str, clean: AbstractSet[bytes]) -> None:
+    """Keep a pass; `clean` are paths that were kept before, so they are redacted."""
     ledger = done.ledger
-    paths = [path.decode("utf-8", "surrogatepass") for path in ledger.paths[:clean]]
-    paths += [redact_text(path_text(path)) for path in ledger.paths[clean:]]
+    shown = {path: _shown(path, clean) for path in (*ledger.paths, *done.files)}
     lines = array("I")
     for found in done.files.values():
         lines += found.numbers
@@ -186,8 +192,13 @@ def _save(done: Followed, file: Path, mode: str, clean: int) -> None:
         arrays=[len(part) * part.itemsize for part in arrays],
         joins=ledger.joins,
         broken=array("I", sorted(ledger.broken)).tobytes(),
-        paths=paths,
-        files=[(bytes(_hashed(path)), found.blob, len(found.numbers)) for path, found in done.files.items()],
+        paths=[shown[path] for path in ledger.paths],
+        files=[
+            (path, False, found.blob, len(found.numbers))
+            if _plain(shown[path]) == path
+            else (bytes(_hashed(path)), True, found.blob, len(found.numbers))
+            for path, found in done.files.items()
+        ],
     )
     head = msgspec.msgpack.encode(facts)
     parts: list[bytes | Numbers] = [len(head).to_bytes(_SIZE_BYTES, "big"), head, *arrays]
@@ -198,6 +209,15 @@ def _save(done: Followed, file: Path, mode: str, clean: int) -> None:
     with os.fdopen(handle, "wb") as out:
         out.writelines([check.to_bytes(_CHECK_BYTES, "big"), *parts])
     os.replace(name, file)
+
+
+def _shown(path: bytes, clean: AbstractSet[bytes]) -> str:
+    """A path as it may be kept."""
+    return path.decode("utf-8", "surrogatepass") if path in clean else redact_text(path_text(path))
+
+
+def _plain(path: str) -> bytes:
+    return path.encode("utf-8", "surrogatepass")
 
 
 def _save_undo(done: Followed, file: Path, *, whole: bool) -> None:
@@ -277,20 +297,19 @@ def _parsed(data: memoryview, mode: str) -> Followed | None:
     ledger = Ledger(joins=kept.joins, broken=set(_numbers(kept.broken, "I")))
     for (name, _), numbers in zip(_ARRAYS, arrays, strict=True):
         setattr(ledger, name, numbers)
-    ledger.paths = [path.encode("utf-8", "surrogatepass") for path in kept.paths]
+    ledger.paths = list(map(_plain, kept.paths))
     ledger.path_numbers = {path: index for index, path in enumerate(ledger.paths)}
     times = _numbers(kept.times, "q")
-    digits, width = kept.shas.hex(), 2 * len(kept.shas) // max(1, len(times))
-    shas = [digits[at : at + width] for at in range(0, len(digits), width)] if width else []
-    starts = accumulate((count for _, _, count in kept.files), initial=0)
+    shas = kept.shas.hex(" ", len(kept.shas) // max(1, len(times))).split()
+    starts = accumulate((count for *_, count in kept.files), initial=0)
     return Followed(
         ledger=ledger,
-        commits=list(map(LoggedCommit, shas, repeat(()), times)),
+        commits=list(map(LoggedCommit._make, zip(shas, repeat(()), times))),
         mainline=list(_numbers(kept.mainline, "I")),
         merged_at=list(_numbers(kept.merged_at, "i")),
         files={
-            Hashed(path): File(blob, lines[start : start + count])
-            for (path, blob, count), start in zip(kept.files, starts, strict=False)
+            Hashed(path) if hashed else path: File(blob, lines[start : start + count])
+            for (path, hashed, blob, count), start in zip(kept.files, starts, strict=False)
         },
     )
 
