@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import ClassVar, Generic, NewType, TypeAlias, TypeVar
 
@@ -33,6 +34,8 @@ TextT = TypeVar("TextT", bound=str)
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
+_LETTERS = _CROCKFORD.encode() * 8
+"""The letter of each byte, by its last five bits."""
 
 
 def new_id(prefix: str, random_bits: Callable[[int], int] = secrets.randbits) -> str:
@@ -40,8 +43,15 @@ def new_id(prefix: str, random_bits: Callable[[int], int] = secrets.randbits) ->
 
     `random_bits`: where the bits come from, for who makes so many ids that a call to the system for each counts.
     """
-    value = (time.time_ns() // 1_000_000) << 80 | random_bits(80)
-    return f"{prefix}_" + "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
+    now = time.time_ns() // 1_000_000
+    letters = random_bits(128).to_bytes(16, "little").translate(_LETTERS).decode()  # five bits of each byte
+    return f"{prefix}_{_second(now >> 10)}{_PAIRS[now & 1023]}{letters}"
+
+
+@lru_cache(maxsize=2)
+def _second(number: int) -> str:
+    """The first eight letters of the milliseconds, which change about once a second."""
+    return "".join([_PAIRS[number >> shift & 1023] for shift in (30, 20, 10, 0)])
 
 
 def derive_id(prefix: str, *parts: str | bytes | int | float | None) -> str:
