@@ -18,6 +18,7 @@ from golddiff.errors import RightsError
 from golddiff.rights import redact
 from golddiff.rights.patterns import RULES
 from golddiff.rights.redact import (
+    holds_nothing,
     mask_homes,
     redact_attribution,
     redact_document,
@@ -238,3 +239,12 @@ def test_an_attribution_is_redacted_but_its_commit_stays() -> None:
     clean = redact_attribution(raw)
     assert secret not in str(clean)
     assert clean.revision == raw.revision
+
+
+@pytest.mark.parametrize("secret", ["plain words", "a.b*c+(d)[e]\\f|g^$", "zwölf\n\x00dreizehn", "{3}"])
+def test_a_known_secret_is_seen_in_the_same_pass_whatever_its_letters_mean_to_a_pattern(secret: str) -> None:
+    known = frozenset([secret, "another one"])
+    assert holds_nothing(b"nothing at all", known)
+    assert holds_nothing(secret.encode()[:-1] + b"!", known)
+    assert not holds_nothing(b"x" + secret.encode() + b"y", known)
+    assert not holds_nothing(b"and another one", known)

@@ -101,7 +101,7 @@ def scan_together(
         if len(request) + len(response) > 2 * _CHUNK:
             return None
         both = b"\n\n".join((request, response))
-        if not holds_nothing(both) or (secrets and _hold((both,), secrets)):
+        if not holds_nothing(both, frozenset(secrets or ())):
             return None
         return Scanned(request, CleanBytes(request), _ALL_THE_SAME, secrets or {}, len(request)), CleanBytes(response)
     except Exception:
