@@ -6,10 +6,12 @@ import asyncio
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
 from golddiff.record.capture import ACKED, Drop, Ending, RawCall, Verdict
+from golddiff.record.gateway import holds as holds_module
 from golddiff.record.gateway.holds import Holds
 from record.gateway.fakes import run
 
@@ -20,6 +22,28 @@ def call(ending: Ending = "complete") -> RawCall:
         upstream="u", method="POST", path="/", asked_model=None, request_headers=(), response_headers=(),
         request_body=b"", response_body=b"", status=200, streamed=False, ending=ending,
     )  # fmt: skip
+
+
+class Over:
+    """A call that is over."""
+
+    def __init__(
+        self,
+        let_go: Callable[[], None] | None = None,
+        report: Callable[[str, str], object] = lambda *_: None,
+        ending: Ending = "complete",
+        size_bytes: int = 100,
+    ) -> None:
+        self.whole = ending == "complete"
+        self.let_go = let_go
+        self.report = report  # type: ignore[method-assign,assignment]
+        self.size_bytes = size_bytes
+        self.ending = ending
+
+    def call(self) -> RawCall:
+        return call(self.ending)
+
+    def report(self, state: str, reason: str) -> None: ...
 
 
 class Later:
@@ -65,7 +89,7 @@ def test_a_call_ends_in_one_state(
         let_go: list[int] = []
         states: list[tuple[str, str]] = []
         for number in range(20):
-            holds.submit(call(ending), lambda n=number: let_go.append(n), lambda s, r: states.append((s, r)))  # type: ignore[misc]
+            holds.submit(Over(partial(let_go.append, number), lambda s, r: states.append((s, r)), ending))
         await asyncio.sleep(waits)
         assert let_go == (list(range(20)) if waits or not deadline else [])
         recorder.say(verdict)
@@ -81,8 +105,84 @@ def test_a_recorder_that_never_answers_holds_nobody_back() -> None:
     async def work() -> None:
         holds = Holds(Later(), 0.02, asyncio.get_running_loop())
         let_go = asyncio.Event()
-        holds.submit(call(), let_go.set, lambda *_: None)
+        holds.submit(Over(let_go.set))
         await asyncio.wait_for(let_go.wait(), 2)
         assert holds.open == 1
+
+    run(work())
+
+
+def test_calls_that_end_while_the_disk_works_go_to_it_together_but_large_ones_at_once() -> None:
+    async def work() -> None:
+        recorder = Later()
+        holds = Holds(recorder, 5.0, asyncio.get_running_loop())
+        holds.submit(Over())
+        await asyncio.sleep(0)
+        assert len(recorder.waiting) == 1
+        for _ in range(10):
+            holds.submit(Over())
+            await asyncio.sleep(0)
+        assert len(recorder.waiting) == 1
+        assert holds.open == 11
+        recorder.say(ACKED)
+        await asyncio.sleep(0.01)
+        assert len(recorder.waiting) == 10
+        holds.submit(Over())
+        holds.submit(Over(size_bytes=1 << 20))
+        assert len(recorder.waiting) == 12
+
+    run(work())
+
+
+def test_where_many_calls_end_they_wait_for_each_other_until_nobody_else_can_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(holds_module, "_MANY_PER_SEC", 0.0)
+    monkeypatch.setattr(holds_module, "_GATHER_SEC", 60.0)
+
+    async def turns() -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def work() -> None:
+        recorder, connections = Later(), [1, 2, 3]
+        holds = Holds(recorder, 90.0, asyncio.get_running_loop(), connections)
+        holds.submit(Over())
+        await turns()
+        recorder.say(ACKED)
+        await turns()
+        holds.submit(Over())
+        await turns()
+        assert len(recorder.waiting) == 1, "one call that ended alone is not many"
+        for _ in range(2):
+            holds.submit(Over())
+        recorder.say(ACKED)
+        await turns()
+        assert len(recorder.waiting) == 2
+        recorder.say(ACKED)
+        await turns()
+        for _ in range(2):
+            holds.submit(Over())
+        await turns()
+        assert recorder.waiting == []
+        holds.submit(Over())
+        await turns()
+        assert len(recorder.waiting) == 3
+
+    run(work())
+
+
+def test_a_call_that_cannot_be_read_is_dropped_and_its_client_goes_on() -> None:
+    class Broken(Over):
+        def call(self) -> RawCall:
+            raise ValueError("no")
+
+    async def work() -> None:
+        let_go = asyncio.Event()
+        states: list[tuple[str, str]] = []
+        holds = Holds(Later(), 5.0, asyncio.get_running_loop())
+        holds.submit(Broken(let_go.set, lambda s, r: states.append((s, r))))
+        await asyncio.wait_for(let_go.wait(), 2)
+        assert states == [("dropped", "internal")]
 
     run(work())

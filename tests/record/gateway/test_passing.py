@@ -89,7 +89,8 @@ def pass_in_pieces(
     assert upstream_side is not None
     for piece in pieces:
         upstream_side.feed(piece)
-    service.holds._take_verdicts()  # what the loop would do next
+    service.holds.hand_over()  # what the loop would do next
+    service.holds.take_verdicts()
     (call,) = recorder.calls
     assert call.ending == "complete"
     return body_of(b"".join(wire.written)), call.response_body

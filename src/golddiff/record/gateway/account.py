@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from golddiff.providers.wire.route import RouteFields
-from golddiff.record.capture import Attempted, Drop, Ending, RawCall
+from golddiff.record.capture import Attempted, Ending, RawCall
 from golddiff.record.gateway.gate import Served
 from golddiff.record.gateway.heads import HeaderList, recorded
 from golddiff.record.gateway.refusal import Refusal
@@ -46,10 +46,16 @@ class Account:
     passed = 0
     """Bytes of the answer's body that were written to the client."""
     submitted = False
-    """The recorder has the call."""
+    """The call is on its way to the recorder."""
+    whole = False
+    """The answer ended as the upstream meant it."""
+    let_go: Callable[[], None] | None = None
+    """Writes what was held back."""
     _reservation: object = None
     _first_byte = 0
+    _duration = 0
     _copied = 0
+    _ending: Ending = "complete"
     _headers: HeaderList = []  # noqa: RUF012 - replaced, never changed
 
     def __init__(self, request: Request, service: Service) -> None:
@@ -80,14 +86,12 @@ class Account:
         """One attempt: its status, or the kind of its error."""
         self._attempts.append(Attempted(self.upstream, result))
 
-    def begin(self, status: int, headers: HeaderList) -> None:
+    def begin(self, status: int, headers: HeaderList, streamed: bool) -> None:
         """The head of the answer that the client gets."""
         self._first_byte = time.monotonic_ns() - self._started
         self.status = status
         self._headers = headers
-        for name, value in headers:
-            if len(name) == 12 and value.startswith(b"text/event-stream") and name.lower() == b"content-type":
-                self.streamed = True
+        self.streamed = streamed
 
     def keep(self, body: bytes) -> None:
         """Add bytes of the answer's body to the copy."""
@@ -104,12 +108,19 @@ class Account:
 
         `let_go` is called once its record is on disk or need not be waited for; at once where nothing is recorded.
         """
+        self._ending = ending
+        self._duration = time.monotonic_ns() - self._started
         if self.recorded:
-            self._submit(ending, let_go)
+            self.submitted = True
+            self.whole = ending == "complete"
+            self.let_go = let_go
+            self.id = new_id("call", self._service.random_bits)
+            self._service.holds.submit(self)
             return
         if let_go is not None:
             let_go()
-        self.settle(self._call(ending) if self._reservation is not None else None)
+        if self._reservation is not None:
+            self.settle(self._call())
 
     def settle(self, call: RawCall | None) -> None:
         """Put what was used in place of what was reserved. None: the upstream was not asked."""
@@ -145,33 +156,33 @@ class Account:
         except Exception:
             _log.exception("a request could not be counted")
 
-    def _submit(self, ending: Ending, let_go: Callable[[], None] | None) -> None:
-        self.submitted = True
-        try:
-            call = self._call(ending)
-            self._service.holds.submit(call, let_go, self._report)
-        except Exception:
-            _log.exception("a call could not be recorded")
-            self._report("dropped", Drop.INTERNAL)
-            if let_go is not None:
-                let_go()
-        else:
-            self.settle(call)
+    # ---- for `holds`
 
-    def _report(self, state: str, reason: str) -> None:
+    @property
+    def size_bytes(self) -> int:
+        """Memory that the bodies take."""
+        return len(self._request.body) + self._copied
+
+    def call(self) -> RawCall:
+        """Return what is recorded, and settle the reservation."""
+        call = self._call()
+        self.settle(call)
+        return call
+
+    def report(self, state: str, reason: str) -> None:
+        """Tell the watcher what became of the record."""
         try:
             self._service.watcher.recorded(self.id, state, reason)
         except Exception:
             _log.exception("the state of a record could not be counted")
 
-    def _call(self, ending: Ending) -> RawCall:
+    def _call(self) -> RawCall:
         request, head = self._request, self._request.head
-        self.id = self.id or new_id("call", self._service.random_bits)
         return RawCall(
             call_id=self.id,
             started_at=datetime.fromtimestamp(self._wall, UTC),
             first_byte_ns=self._first_byte,
-            duration_ns=time.monotonic_ns() - self._started,
+            duration_ns=self._duration,
             key_id=request.admission.key_id,
             protocol=head.route.protocol,
             upstream=self.upstream,
@@ -184,6 +195,6 @@ class Account:
             response_body=self._copy[0] if len(self._copy) == 1 else b"".join(self._copy),
             status=self.status,
             streamed=self.streamed,
-            ending=ending,
+            ending=self._ending,
             attempts=tuple(self._attempts),
         )

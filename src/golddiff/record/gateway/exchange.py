@@ -165,7 +165,7 @@ class Exchange:
         if status >= 400:
             mask = connection.upstream.masked
             connection.headers = [(name, mask(value)) for name, value in connection.headers]
-        self.account.begin(status, connection.headers)
+        self.account.begin(status, connection.headers, connection.events)
         request = self.request
         bodiless = status in _BODILESS or request.head.method == b"HEAD"
         if bodiless:

@@ -38,14 +38,15 @@ _NOT_TO_UPSTREAM = (
 )
 _NOT_TO_CLIENT = HOP_BY_HOP | {b"content-length"}
 
-_RECORDED = frozenset(
-    (
+_RECORDED = {
+    name: name.decode()
+    for name in (
         b"content-type", b"content-encoding", b"anthropic-version", b"anthropic-beta", b"openai-beta",
         b"x-client-request-id", b"x-stainless-retry-count", b"x-stainless-package-version", b"request-id",
         b"x-request-id", b"openai-model", b"openai-version", b"openai-processing-ms", b"retry-after", b"x-should-retry",
         *(name.encode() for name in (*SESSION_HEADERS, *AGENT_HEADERS, *CLIENT_HEADERS)),
     )
-)  # fmt: skip
+}  # fmt: skip
 """The only headers that a record may hold: all others, known or not, are left out."""
 
 REASONS = {
@@ -105,11 +106,12 @@ def response_head(
 
 def recorded(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
     """Return the headers that a record may hold, names in lower case."""
-    return tuple(
-        (lowered.decode("ascii"), value.decode("latin-1"))
-        for name, value in headers
-        if (lowered := name.lower()) in _RECORDED
-    )
+    found = []
+    for name, value in headers:
+        text = _RECORDED.get(name.lower())
+        if text is not None:
+            found.append((text, value.decode("latin-1")))
+    return tuple(found)
 
 
 def own_answer(

@@ -17,7 +17,7 @@ from golddiff.providers.wire.route import RouteFields
 from golddiff.record.capture import RawCall
 from golddiff.record.gateway.keys import Admission, KeyBook, OpenBook
 from golddiff.record.gateway.limits import Limits, Reservation
-from golddiff.record.gateway.metrics import Metrics
+from golddiff.record.gateway.metrics import Counter, Metrics
 from golddiff.record.gateway.refusal import Refusal
 from golddiff.record.gateway.usage import estimated_answer, usage_of
 from golddiff.types import Usage
@@ -27,6 +27,7 @@ FLUSH_SEC = 0.1
 _LARGE_BYTES = 256 << 10
 """Calls above this size are settled at once, so that what waits to be settled holds little memory."""
 _TOKENS = "golddiff_gateway_tokens_total"
+_KINDS = ("input", "output", "cache_read", "cache_write")
 
 
 class KeyGate:
@@ -44,6 +45,8 @@ class KeyGate:
         self._limits = limits
         self._loop = loop
         self._metrics = metrics
+        self._tokens: dict[str, tuple[Counter, ...]] = {}
+        """Counters of tokens by protocol, one of each kind."""
         self._timer: asyncio.TimerHandle | None = None
 
     def admit(self, headers: Iterable[tuple[bytes, bytes]]) -> Admission | Refusal:
@@ -106,14 +109,17 @@ class KeyGate:
     def _count(self, protocol: str, usage: Usage) -> None:
         if self._metrics is None:
             return
-        for kind, tokens in (
-            ("input", usage.input_tokens),
-            ("output", usage.output_tokens),
-            ("cache_read", usage.cache_read_tokens),
-            ("cache_write", usage.cache_write_tokens),
-        ):
-            if tokens:
-                self._metrics.count(_TOKENS, protocol, kind, by=tokens)
+        tokens = self._tokens.get(protocol)
+        if tokens is None:
+            tokens = tuple([self._metrics.counter(_TOKENS, protocol, kind) for kind in _KINDS])
+            self._tokens[protocol] = tokens
+        read, written, from_cache, to_cache = tokens
+        read.add(usage.input_tokens)
+        written.add(usage.output_tokens)
+        if usage.cache_read_tokens:
+            from_cache.add(usage.cache_read_tokens)
+        if usage.cache_write_tokens:
+            to_cache.add(usage.cache_write_tokens)
 
     def _flush_soon(self) -> None:
         if self._limits.pending:

@@ -181,27 +181,33 @@ class Limits:
             self.unpriced += 1
             if _money_only(admission.limits):
                 return _UNPRICED
-        prompt = min(request_bytes // _BYTES_PER_TOKEN, MOST)
+        prompt = request_bytes // _BYTES_PER_TOKEN
+        if prompt > MOST:
+            prompt = MOST
         now = self._now()
         if not admission.limited:
             return Reservation(admission, model, now, prompt, 0, 0, family is not None)
-        answer = min(DEFAULT_ANSWER * answers if max_output_tokens is None else max(0, max_output_tokens), MOST)
+        answer = DEFAULT_ANSWER * answers if max_output_tokens is None else max_output_tokens
+        if not 0 <= answer <= MOST:
+            answer = MOST if answer > 0 else 0
+        tokens = prompt + answer
         money = family.most(prompt, answer) if family else 0
-        made = Reservation(admission, model, now, prompt, prompt + answer, money, family is not None)
+        made = Reservation(admission, model, now, prompt, tokens, money, family is not None)
         slot = admission.slot + 1
         lease = self._leases.get(slot)
         if lease is not None:
             if (
                 lease.requests
-                and lease.process == os.getpid()
                 and lease.counted is now
                 and lease.admission is admission
-                and lease.tokens >= made.tokens
+                and lease.tokens >= tokens
                 and lease.money >= money
+                and lease.process == os.getpid()
             ):
                 lease.requests -= 1
-                lease.tokens -= made.tokens
-                lease.money -= money
+                lease.tokens -= tokens
+                if money:
+                    lease.money -= money
                 return made
             self._give_back(slot)
         if self._later_work:
@@ -225,7 +231,7 @@ class Limits:
         if refusal is not None:
             return self._explain(refusal, values, made)
         if not shared:
-            self._later(admission, _Pending(now, 1, made.tokens, made.money))
+            self._later(admission, now, 1, made.tokens, made.money)
         return made
 
     def settle(self, made: Reservation, usage: Usage | None, *, answer_tokens: int | None = None) -> None:
@@ -284,25 +290,31 @@ class Limits:
         self._table.close()
 
     def _correct(self, made: Reservation, tokens: int, money: int) -> None:
-        if made.admission.slot < 0:
-            return
-        uncounted = 0 if made.admission.limited else 1
-        self._later(made.admission, _Pending(made.counted, uncounted, tokens - made.tokens, money - made.money))
+        admission = made.admission
+        if admission.slot >= 0:
+            uncounted = 0 if admission.limited else 1
+            self._later(admission, made.counted, uncounted, tokens - made.tokens, money - made.money)
 
     def _give_back(self, slot: int) -> None:
         lease = self._leases.pop(slot)
         if lease.process != os.getpid():
             return
-        self._later(lease.admission, _Pending(lease.counted, -lease.requests, -lease.tokens, -lease.money))
+        self._later(lease.admission, lease.counted, -lease.requests, -lease.tokens, -lease.money)
 
-    def _later(self, admission: Admission, correction: _Pending) -> None:
-        waiting = self._pending.setdefault(admission.slot + 1, (admission, []))[1]
-        if waiting and waiting[-1].counted is correction.counted:
-            waiting[-1].requests += correction.requests
-            waiting[-1].tokens += correction.tokens
-            waiting[-1].money += correction.money
+    def _later(self, admission: Admission, counted: Moment, requests: int, tokens: int, money: int) -> None:
+        slot = admission.slot + 1
+        found = self._pending.get(slot)
+        if found is None:
+            self._pending[slot] = (admission, [_Pending(counted, requests, tokens, money)])
+            return
+        waiting = found[1]
+        last = waiting[-1]
+        if last.counted is counted:
+            last.requests += requests
+            last.tokens += tokens
+            last.money += money
         else:
-            waiting.append(correction)
+            waiting.append(_Pending(counted, requests, tokens, money))
 
     def _now(self) -> Moment:
         boot = self._boot()

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from itertools import product
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -137,6 +138,41 @@ def families(upstreams: Iterable[str]) -> tuple[Family, ...]:
     )
 
 
+Cells: TypeAlias = "memoryview[float] | list[float]"
+
+
+class Counter:
+    """One counter of one worker."""
+
+    __slots__ = ("_at", "_cells")
+
+    def __init__(self, cells: Cells, at: int) -> None:
+        self._cells = cells
+        self._at = at
+
+    def add(self, by: float = 1.0) -> None:
+        """Add to it."""
+        self._cells[self._at] += by
+
+
+class Histogram:
+    """One histogram of one worker."""
+
+    __slots__ = ("_at", "_bounds", "_cells", "_sum")
+
+    def __init__(self, cells: Cells, at: int, bounds: tuple[float, ...]) -> None:
+        self._cells = cells
+        self._at = at
+        self._bounds = bounds
+        self._sum = at + len(bounds) + 1
+
+    def observe(self, value: float) -> None:
+        """Add one value."""
+        cells = self._cells
+        cells[self._at + bisect_left(self._bounds, value)] += 1.0
+        cells[self._sum] += value
+
+
 class Metrics:
     """One worker's numbers, and the text of all workers'."""
 
@@ -179,12 +215,15 @@ class Metrics:
 
     def observe(self, name: str, value: float, *labels: str) -> None:
         """Add one value to a histogram."""
-        bounds, cells = self._buckets[name], self._cells
-        at = self._places[name].get(labels)
-        if at is None:
-            at = self._place(name, labels)
-        cells[at + bisect_left(bounds, value)] += 1.0
-        cells[at + len(bounds) + 1] += value
+        self.histogram(name, *labels).observe(value)
+
+    def histogram(self, name: str, *labels: str) -> Histogram:
+        """Return one series, for who adds to it with every request."""
+        return Histogram(self._cells, self._place(name, labels), self._buckets[name])
+
+    def counter(self, name: str, *labels: str) -> Counter:
+        """The same for a counter."""
+        return Counter(self._cells, self._place(name, labels))
 
     def value(self, name: str, *labels: str) -> float:
         """Return one series of this worker, for tests and readiness."""
@@ -217,7 +256,7 @@ class Metrics:
             at = places[tuple(label if label in known else OTHER for label, known in zip(labels, allowed, strict=True))]
         return at
 
-    def _open(self) -> tuple[memoryview[float] | list[float], bool]:
+    def _open(self) -> tuple[Cells, bool]:
         if self._folder is None or self._path is None:
             return [0.0] * self._size, False
         try:

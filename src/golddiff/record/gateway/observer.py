@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 
 from golddiff.record.gateway import logs
 from golddiff.record.gateway.gate import Served
-from golddiff.record.gateway.metrics import Metrics
+from golddiff.record.gateway.holds import State
+from golddiff.record.gateway.metrics import Counter, Metrics
 
 _LOOK_SEC = 1.0
 
@@ -36,6 +37,11 @@ class Observer:
         self._loop = loop
         self._degraded = dict(degraded or {})
         self._seen = dict.fromkeys(self._degraded, 0)
+        self._first_byte = metrics.histogram("golddiff_gateway_first_byte_seconds")
+        self._duration = metrics.histogram("golddiff_gateway_duration_seconds")
+        self._records = {str(state): metrics.counter("golddiff_gateway_records_total", state) for state in State}
+        self._answered: dict[tuple[str, int], Counter] = {}
+        """Protocol and first digit of the status → whole answers."""
         self._log = logs.get("http")
         if loop is not None:
             loop.call_later(_LOOK_SEC, self._look)
@@ -43,14 +49,18 @@ class Observer:
     def served(self, served: Served) -> None:
         """Count a request that is over for the client."""
         metrics = self.metrics
-        if served.ending in ("complete", "refused") or served.code:
-            shown = f"{served.status // 100}xx" if served.status else served.ending
+        if served.status and (served.ending in ("complete", "refused") or served.code):
+            kind = served.protocol, served.status // 100
+            answered = self._answered.get(kind)
+            if answered is None:
+                answered = metrics.counter("golddiff_gateway_requests_total", kind[0], f"{kind[1]}xx")
+                self._answered[kind] = answered
+            answered.add()
         else:
-            shown = served.ending
-        metrics.count("golddiff_gateway_requests_total", served.protocol, shown)
+            metrics.count("golddiff_gateway_requests_total", served.protocol, served.ending)
         if served.first_byte_ns:
-            metrics.observe("golddiff_gateway_first_byte_seconds", served.first_byte_ns / 1e9)
-        metrics.observe("golddiff_gateway_duration_seconds", served.duration_ns / 1e9)
+            self._first_byte.observe(served.first_byte_ns / 1e9)
+        self._duration.observe(served.duration_ns / 1e9)
         if served.attempts > 1:
             metrics.count("golddiff_gateway_retries_total", served.upstream, by=served.attempts - 1)
         if served.code:
@@ -78,7 +88,7 @@ class Observer:
 
     def recorded(self, call_id: str, state: str, reason: str) -> None:
         """Count what became of a call's record."""
-        self.metrics.count("golddiff_gateway_records_total", state)
+        self._records[state].add()
         if state == "dropped":
             self.metrics.count("golddiff_gateway_records_dropped_total", reason)
             self._log.warning("record_dropped", call_id=call_id, reason=reason)

@@ -49,8 +49,9 @@ class Service:
         self.watcher = watcher or Silent()
         self.recorder = recorder
         self.recording = recorder is not None
-        self.holds = Holds(recorder or _Nothing(), settings.deadline_ms / 1000 if recorder else 0.0, loop)
         self.connections: set[ClientConnection] = set()
+        deadline_sec = settings.deadline_ms / 1000 if recorder else 0.0
+        self.holds = Holds(recorder or _Nothing(), deadline_sec, loop, self.connections)
         self.draining = False
         self.random_bits = Random(secrets.randbits(256)).getrandbits  # noqa: S311 - ids are unique, and no secrets
         """Random bits for the ids of calls, without asking the system for those of each."""

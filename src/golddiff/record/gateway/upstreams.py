@@ -185,6 +185,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.headers: HeaderList = []
         self.length: bytes | None = None
         self.chunked = False
+        self.events = False
         self.head_done = False
         self._told = False
         self.over = False
@@ -287,6 +288,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self.length = value
         elif len(name) == 17 and name.lower() == b"transfer-encoding":
             self.chunked = True
+        elif len(name) == 12 and name.lower() == b"content-type" and value.startswith(b"text/event-stream"):
+            self.events = True
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()

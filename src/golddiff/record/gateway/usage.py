@@ -72,12 +72,19 @@ def usage_of(call: RawCall) -> Usage | None:
         return None
     prompt = output = cached = read = write = 0
     for report in found:  # what a later event says replaces what an earlier one said
-        prompt = _sane(report.prompt_tokens, _sane(report.input_tokens, prompt))
-        output = _sane(report.completion_tokens, _sane(report.output_tokens, output))
-        read = _sane(report.cache_read_input_tokens, read)
-        write = _sane(report.cache_creation_input_tokens, write)
-        if (details := report.prompt_tokens_details or report.input_tokens_details) is not None:
-            cached = _sane(details.cached_tokens, cached)
+        for number in (report.input_tokens, report.prompt_tokens):
+            if number is not None:
+                prompt = _sane(number)
+        for number in (report.output_tokens, report.completion_tokens):
+            if number is not None:
+                output = _sane(number)
+        if report.cache_read_input_tokens is not None:
+            read = _sane(report.cache_read_input_tokens)
+        if report.cache_creation_input_tokens is not None:
+            write = _sane(report.cache_creation_input_tokens)
+        details = report.prompt_tokens_details or report.input_tokens_details
+        if details is not None and details.cached_tokens is not None:
+            cached = _sane(details.cached_tokens)
     if not read and cached:  # OpenAI counts what its cache served among the prompt's tokens, Anthropic beside them
         read = min(cached, prompt)
         prompt -= read
@@ -151,14 +158,14 @@ def _decode(data: bytes) -> _Reported | None:
         answer = _DECODER.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    for holder in (answer, answer.message, answer.response):
+    if answer.usage is not None:
+        return answer.usage
+    for holder in (answer.message, answer.response):
         if holder is not None and holder.usage is not None:
             return holder.usage
     return None
 
 
-def _sane(number: int | None, otherwise: int) -> int:
-    """The number where one was reported; 0 where it cannot be true."""
-    if number is None:
-        return otherwise
+def _sane(number: int) -> int:
+    """The number; 0 where it cannot be true."""
     return number if 0 <= number <= _MOST_TOKENS else 0

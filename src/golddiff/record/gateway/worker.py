@@ -91,6 +91,7 @@ class Worker:
         self._timer.cancel()
         for upstream in service.router.upstreams:
             upstream.close()
+        service.holds.hand_over()
         if service.recorder is not None:
             await asyncio.to_thread(service.recorder.close, _RECORDER_SEC)
         await asyncio.sleep(0)  # verdicts of the last calls, connections that were cut

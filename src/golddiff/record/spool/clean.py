@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeAlias
 
+import msgspec
 import zstandard
 
 from golddiff.record.capture import Attempted, Headers, RawCall
@@ -30,8 +30,7 @@ _LONGEST_REMEMBERED = 4_096
 """Characters: what is longer comes from someone who fills memory, and is looked at again."""
 
 
-@dataclass(frozen=True, slots=True)
-class CleanCall:
+class CleanCall(msgspec.Struct, frozen=True):
     """A call that may be stored. `request` also holds the body as it came, for the next of its conversation."""
 
     facts: CallFacts
@@ -82,43 +81,52 @@ Remembered: TypeAlias = dict[object, "tuple[Any, ...]"]
 
 
 def _facts(raw: RawCall, number: int, left_out: list[str], own: dict[str, str], remembered: Remembered) -> CallFacts:
-    said = (raw.upstream, raw.method, raw.path, raw.asked_model, raw.key_id)
-    known = remembered.get
-    names, asked, answered = known(said), known(raw.request_headers), known(raw.response_headers)
-    tried = known(raw.attempts)
-    if names is None:
-        texts = _redacted([name or "" for name in said], own)
-        names = tuple([None if name is None else text for name, text in zip(said, texts, strict=True)])
-        _remember(remembered, said, names, texts)
+    said = (raw.upstream, raw.method, raw.path, raw.asked_model, raw.key_id, raw.request_headers, raw.attempts)
+    asked, answered = remembered.get(said), remembered.get(raw.response_headers)
     if asked is None:
-        asked = _redacted_headers(raw.request_headers, own, remembered)
+        asked = _redacted_asked(raw, said, own, remembered)
     if answered is None:
         answered = _redacted_headers(raw.response_headers, own, remembered)
-    if tried is None:
-        pairs = _redacted([text for each in raw.attempts for text in (each.upstream, each.result)], own)
-        tried = tuple([Attempted(name, result) for name, result in zip(pairs[::2], pairs[1::2], strict=True)])
-        _remember(remembered, raw.attempts, tried, pairs)
-    upstream, method, path, asked_model, key_id = names
+    upstream, method, path, asked_model, key_id, request_headers, attempts = asked
+    first_byte_ns, duration_ns = raw.first_byte_ns, raw.duration_ns
     return CallFacts(
         call_id=raw.call_id,
         number=number,
         started_at=raw.started_at,
-        first_byte_ns=max(0, raw.first_byte_ns),
-        duration_ns=max(0, raw.duration_ns),
+        first_byte_ns=first_byte_ns if first_byte_ns > 0 else 0,
+        duration_ns=duration_ns if duration_ns > 0 else 0,
         key_id=key_id,
         protocol=raw.protocol,
         upstream=upstream,
         method=method,
         path=path,
         asked_model=asked_model,
-        request_headers=asked,
+        request_headers=request_headers,
         response_headers=answered,
         status=raw.status,
         streamed=raw.streamed,
         ending=raw.ending,
-        attempts=tried,
+        attempts=attempts,
         left_out=_redacted(left_out, own) if left_out else (),
     )
+
+
+def _redacted_asked(
+    raw: RawCall, said: tuple[Any, ...], own: dict[str, str], remembered: Remembered
+) -> tuple[Any, ...]:
+    """Names, request headers and tries, which come again with nearly every call of a client."""
+    names = said[:5]
+    tried = [text for each in raw.attempts for text in (each.upstream, each.result)]
+    texts = _redacted([*(name or "" for name in names), *chain.from_iterable(raw.request_headers), *tried], own)
+    at = len(texts) - len(tried)
+    headers, pairs = texts[len(names) : at], texts[at:]
+    clean = (
+        *(None if name is None else text for name, text in zip(names, texts, strict=False)),
+        tuple(zip(headers[::2], headers[1::2], strict=True)),
+        tuple([Attempted(name, result) for name, result in zip(pairs[::2], pairs[1::2], strict=True)]),
+    )
+    _remember(remembered, said, clean, texts)
+    return clean
 
 
 def _redacted_headers(headers: Headers, own: dict[str, str], remembered: Remembered) -> CleanHeaders:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from golddiff.record.spool.checksum import crc32c, extend
 from golddiff.rights.bodies import Scanned
@@ -108,7 +109,7 @@ def starts_of(body: bytes, key: str | None) -> list[tuple[int, int]]:
     starts = []
     at = 0
     size = len(body)
-    crc = crc32c((key or "").encode())
+    crc = _seed(key)
     for level in _LEVELS:
         if level > size:
             break
@@ -116,6 +117,12 @@ def starts_of(body: bytes, key: str | None) -> list[tuple[int, int]]:
         at = level
         starts.append((level, crc))
     return starts
+
+
+@lru_cache(maxsize=1_024)
+def _seed(key: str | None) -> int:
+    """Where the CRCs of one key's requests begin."""
+    return crc32c((key or "").encode())
 
 
 def _goes_on(scanned: Scanned, previous: Scanned) -> bool:

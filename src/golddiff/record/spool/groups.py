@@ -70,6 +70,8 @@ class GroupWriter:
     def __init__(self, window_bytes: int) -> None:
         self._window_bytes = window_bytes
         self._encoder = msgspec.msgpack.Encoder()
+        params = zstandard.ZstdCompressionParameters.from_level(_LEVEL, window_log=_WINDOW_LOG)
+        self._compressor = zstandard.ZstdCompressor(compression_params=params)  # its 9 MB serve one group after another
         self.group = 0
         """Number of the current group, over all segments of the recorder."""
         self.start()
@@ -80,8 +82,7 @@ class GroupWriter:
         self.calls = 0
         self._written_bytes = 0
         self._window = Window(self._window_bytes)
-        params = zstandard.ZstdCompressionParameters.from_level(_LEVEL, window_log=_WINDOW_LOG)
-        self._stream = zstandard.ZstdCompressor(compression_params=params).compressobj()
+        self._stream = self._compressor.compressobj()
 
     @property
     def is_full(self) -> bool:

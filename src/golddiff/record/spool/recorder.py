@@ -120,19 +120,18 @@ class SpoolRecorder:
         size = len(call.request_body) + len(call.response_body) + _CALL_OVERHEAD_BYTES
         with self._lock:
             self._counts["submitted"] += 1
+            waiting_bytes = self._waiting_bytes + size
+            drop = None
             if self._closed:
                 drop = Drop.CLOSED
-            elif size > self._config.ring_bytes:
-                drop = Drop.TOO_LARGE
-            elif self._waiting_bytes + size > self._config.ring_bytes:
-                drop = Drop.RING_FULL
+            elif waiting_bytes > self._config.ring_bytes:
+                drop = Drop.TOO_LARGE if size > self._config.ring_bytes else Drop.RING_FULL
             else:
-                self._waiting_bytes += size
+                self._waiting_bytes = waiting_bytes
                 self._waiting.append((call, done, size))
                 if self._turn_is_out:
                     return
                 self._turn_is_out = True
-                drop = None
         if drop is not None:
             self._say([done], Verdict(drop))
         elif self._loop is not None:
