@@ -27,6 +27,9 @@ ROUND_SEC = 1.0
 _TURN_SEC = 5.0
 """Longest that the store is kept while calls keep coming, before others get their turn."""
 _LONGEST_PAUSE_SEC = 5.0
+_BACKLOG_CALLS = 256
+"""Calls of one round that mean another at once. Fewer wait for more to come: a round costs the same for one as for all
+that a second brings, and takes time from the workers."""
 _UNKNOWN = -1
 
 
@@ -72,9 +75,9 @@ class _Turns:
             return reader.waiting_bytes
 
     def take(self, *, everything: bool) -> int:
-        """Take in rounds until nothing waits or the turn is over; return the bytes that are left.
+        """Take in rounds until little waits or the turn is over; return the bytes that are left.
 
-        `_UNKNOWN` where the turn ended first: what is left has to be taken whether more comes or not.
+        `_UNKNOWN` where more came meanwhile: it has to be taken whether anything follows it or not.
         """
         from golddiff.record.calls.take import Taker
         from golddiff.store import Store
@@ -87,8 +90,9 @@ class _Turns:
                 self._taker.use(store)
             while True:
                 summary = self._taker.round(everything=everything, end=None if everything else end)
-                if summary.calls == 0 or everything or time.monotonic() > end:
-                    return _UNKNOWN if summary.more else summary.waiting_bytes
+                if summary.calls < _BACKLOG_CALLS or everything or time.monotonic() > end:
+                    rest = summary.waiting_bytes
+                    return _UNKNOWN if summary.more or (summary.calls and rest) else rest
 
     def close(self) -> None:
         """Let the spool go; what was read of it and not stored is delivered again."""
