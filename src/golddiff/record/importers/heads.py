@@ -5,6 +5,7 @@ Most formats show in their first lines, and most files are asked after only to b
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar, overload
@@ -17,6 +18,8 @@ RecordT = TypeVar("RecordT")
 
 _HEAD_LINES = 48
 _HEAD_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 14
+"""Read first; twice as much each time after."""
 _DOCUMENT_LINES = 2000
 """Of a document over several lines: its first lines hold little, and its telling keys may come late."""
 _LONG_LINE = 4096
@@ -38,6 +41,13 @@ class Head(Sequence[bytes]):
     def __len__(self) -> int:
         self._lines += self._coming
         return len(self._lines)
+
+    def __iter__(self) -> Iterator[bytes]:
+        lines = self._lines
+        yield from lines
+        for line in self._coming:
+            lines.append(line)
+            yield line
 
     @overload
     def __getitem__(self, index: int) -> bytes: ...
@@ -70,21 +80,34 @@ def first_record(
 
 
 def _head_lines(path: Path) -> Iterator[bytes]:
-    budget = _HEAD_BYTES
-    found = 0
-    with path.open("rb") as stream:
-        lines = _HEAD_LINES
-        while found < lines and budget > 0:
-            line = stream.readline(budget)
-            if not line:
-                return
-            budget -= len(line)
-            text = (line if found else line.removeprefix(BOM)).strip()
-            if not text:
-                continue
-            if not found and len(line) > _LONG_LINE and not text.startswith((b"{", b"[", b"\0")):
-                return  # a long first line that is no record: another kind of file
-            if not found and len(text) <= _OPENING:
-                lines = _DOCUMENT_LINES
-            found += 1
-            yield text
+    found, lines = 0, _HEAD_LINES
+    for line in _lines(path, _HEAD_BYTES):
+        text = (line if found else line.removeprefix(BOM)).strip()
+        if not text:
+            continue
+        if not found and len(line) > _LONG_LINE and not text.startswith((b"{", b"[", b"\0")):
+            return  # a long first line that is no record: another kind of file
+        if not found and len(text) <= _OPENING:
+            lines = _DOCUMENT_LINES
+        found += 1
+        yield text
+        if found == lines:
+            return
+
+
+def _lines(path: Path, budget: int) -> Iterator[bytes]:
+    """Yield the lines in the first `budget` bytes of a file; the last may be cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        held, start, size = b"", 0, _CHUNK_BYTES
+        while piece := os.read(descriptor, min(size, budget)):
+            budget -= len(piece)
+            size *= 2
+            held, start = held[start:] + piece, 0
+            while end := held.find(b"\n", start) + 1:
+                yield held[start:end]
+                start = end
+        if start < len(held):
+            yield held[start:]
+    finally:
+        os.close(descriptor)
