@@ -202,17 +202,18 @@ class Holds:
 
     def _time_is_up(self) -> None:
         self._timer = None
-        now = self._loop.time()
+        # those of the next moment go now, too: a turn of the loop for each costs more
+        until = self._loop.time() + self._deadline / 16
         while self._waiting:
             hold = self._waiting[0]
             if hold.let_go is not None:
-                if hold.expires > now:
+                if hold.expires > until:
                     self._timer = self._loop.call_at(hold.expires, self._time_is_up)
                     break
                 hold.waited_out = True
                 self._release(hold)
             self._waiting.popleft()
-        if self._gathered and self._gathered[0].expires <= now:
+        if self._gathered and self._gathered[0].expires <= until:
             self.hand_over()
 
     @staticmethod
