@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.test_report import git, repo
+from cli.test_report import committed, git, repo
 from golddiff.cli import application
 from golddiff.cli.app import run
 from golddiff.git import GitRepository
@@ -16,7 +16,7 @@ from golddiff.record.importers.git_ai.importer import GitAi
 from golddiff.store import Store
 from golddiff.types import LineFate, LivedLines, Outcome, Survival
 
-__all__ = ["repo"]
+__all__ = ["committed", "repo"]
 
 
 @pytest.fixture

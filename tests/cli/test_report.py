@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,25 @@ def module(number: int) -> list[str]:
     return [f"value_{number}_{line} = compute_{number}({line} * {number + 7})" for line in range(10)]
 
 
-@pytest.fixture
-def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Six sessions wrote ten lines each; six of every ten are committed."""
-    repo, home = tmp_path / "shop", tmp_path / "home"
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six of the ten lines of each module, a commit each: made once, copied for every test."""
+    repo = tmp_path_factory.mktemp("committed") / "shop"
     repo.mkdir()
     git(repo, "init", "-q")
+    for number in range(SESSIONS):
+        path = repo / f"module_{number}.py"
+        path.write_text("\n".join(module(number)[:6]) + "\n")
+        git(repo, "add", path.name)
+        git(repo, "commit", "-q", "-m", f"Add module {number}")
+    return repo
+
+
+@pytest.fixture
+def repo(committed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Six sessions wrote ten lines each; six of every ten are committed."""
+    repo, home = tmp_path / "shop", tmp_path / "home"
+    shutil.copytree(committed, repo)
     folder = "".join(character if character.isalnum() else "-" for character in str(repo))
     for number in range(SESSIONS):
         path = repo / f"module_{number}.py"
@@ -47,9 +61,6 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         script.assistant(tool("Write", "t1", file_path=str(path), content=text))
         script.result("t1", "ok", {"type": "create", "filePath": str(path), "content": text, "originalFile": None})
         script.write(home / ".claude" / "projects" / folder / f"s{number}.jsonl")
-        path.write_text("\n".join(module(number)[:6]) + "\n")
-        git(repo, "add", path.name)
-        git(repo, "commit", "-q", "-m", f"Add module {number}")
     for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "GOLDDIFF_WORKSPACE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
