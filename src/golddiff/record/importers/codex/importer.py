@@ -112,7 +112,7 @@ class _Reader:
     def session(self, hashes: list[str], skipped: Counter[str]) -> RawSession:
         """Close the log and put the header on it."""
         if self._prompts:  # the build writes prompt events, so what they do not repeat was not typed
-            for _, slot in self._typed:
+            for slot in (slot for _, slot in self._typed if slot < self._prompts[0]):
                 self._log.update(slot, kind=EventKind.NOTE)
         self._calls.finish()
         meta = self._meta or Meta()
@@ -174,7 +174,8 @@ class _Reader:
             self._log.update(slot, text=joined or None)
         elif item.role == "user" and not is_injected(text):
             if text.strip() != self._last_prompt:
-                self._typed.append((text, self._log.add(EventKind.PROMPT, at, text=text)))
+                kind = EventKind.NOTE if self._prompts else EventKind.PROMPT
+                self._typed.append((text, self._log.add(kind, at, text=text)))
             self._last_prompt = None
         else:
             self._log.add(EventKind.NOTE, at, text=text)
