@@ -17,6 +17,7 @@ import ctypes
 import os
 import resource
 import threading
+from functools import cache
 
 from golddiff.errors import SandboxError
 from golddiff.sandbox.contract import Limits
@@ -63,11 +64,19 @@ def _limit(process: int, limits: Limits) -> None:
 
 def _become(uid: int) -> None:
     """Take real ids, of this thread only: the C library's own functions, and so `os`, change every thread's."""
-    import pyseccomp
-
-    library = ctypes.CDLL(None, use_errno=True)
-    for name in ("setresgid", "setresuid"):  # in this order: the group cannot be changed as another user
-        number = pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)
+    library, numbers = _calls()
+    for name, number in numbers.items():
         if library.syscall(ctypes.c_long(number), ctypes.c_long(uid), ctypes.c_long(-1), ctypes.c_long(-1)) != 0:
             error = ctypes.get_errno()
             raise OSError(error, f"{name}: {os.strerror(error)}")
+
+
+@cache
+def _calls() -> tuple[ctypes.CDLL, dict[str, int]]:
+    """Return the C library and numbers of calls, the group's first: it cannot be changed as another user."""
+    import pyseccomp
+
+    names = ("setresgid", "setresuid")
+    return ctypes.CDLL(None, use_errno=True), {
+        name: pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name) for name in names
+    }
