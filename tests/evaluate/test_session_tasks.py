@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,16 +83,16 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str
 
 
 @pytest.fixture
-def store(repository: tuple[Path, str, str], tmp_path: Path) -> Store:
+def store(repository: tuple[Path, str, str], tmp_path: Path) -> Iterator[Store]:
     _, base, sha = repository
-    opened = Store.open(tmp_path / "workspace")
-    opened.put(SHOP)
-    add_session(opened, 1, base, sha)
-    add_session(opened, 2, base, sha, state=SessionState.REJECTED)
-    add_session(opened, 3, base, sha, gold_patch=redact_text(render("shop.py", SUM, EMPTY)))
-    add_session(opened, 4, base, sha, commits=())
-    add_session(opened, 5, "0" * 40, sha)
-    return opened
+    with Store.open(tmp_path / "workspace") as opened:
+        opened.put(SHOP)
+        add_session(opened, 1, base, sha)
+        add_session(opened, 2, base, sha, state=SessionState.REJECTED)
+        add_session(opened, 3, base, sha, gold_patch=redact_text(render("shop.py", SUM, EMPTY)))
+        add_session(opened, 4, base, sha, commits=())
+        add_session(opened, 5, "0" * 40, sha)
+        yield opened
 
 
 def build(store: Store, repository: tuple[Path, str, str]) -> Built:
@@ -99,7 +100,7 @@ def build(store: Store, repository: tuple[Path, str, str]) -> Built:
         grader = Grader(open_sandbox(workers=2), seed=5)
     except SandboxError as problem:
         pytest.skip(str(problem))
-    with store, GitRepository.open(repository[0]) as opened:
+    with GitRepository.open(repository[0]) as opened:
         return build_from_sessions(store, opened, SHOP, grader)
 
 
