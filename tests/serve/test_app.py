@@ -1,4 +1,7 @@
-"""The API as its users meet it: the official client, over loopback."""
+"""The API as its users meet it: the official client, over loopback.
+
+It is imported by the tests that use it: that takes seconds, in every process that collects tests.
+"""
 
 import contextlib
 import logging
@@ -16,7 +19,6 @@ from golddiff.serve.engines.scripted import ScriptedEngine
 from golddiff.serve.local import LocalUpstream
 from tiny_llama import write_tokenizer
 
-openai = pytest.importorskip("openai")
 uvicorn = pytest.importorskip("uvicorn")
 
 ANSWER = "x = 'é'\n"
@@ -24,6 +26,7 @@ ANSWER = "x = 'é'\n"
 
 @contextlib.contextmanager
 def served(model):
+    openai = pytest.importorskip("openai")
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(create_app(model), log_level="error", lifespan="on"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -118,11 +121,15 @@ def test_many_clients_at_once_share_batches(client, model) -> None:
     ],
 )
 def test_what_is_not_served_is_a_clear_400(client, more, said) -> None:
+    import openai
+
     with pytest.raises(openai.BadRequestError, match=said):
         ask(client, **more)
 
 
 def test_a_broken_engine_is_a_500_and_the_next_request_works(client) -> None:
+    import openai
+
     with pytest.raises(openai.InternalServerError, match="broken"):
         ask(client, content="abc")
     assert ask(client).choices[0].message.content == ANSWER
@@ -148,6 +155,8 @@ def test_optional_fields_may_be_null(client) -> None:
 
 
 def test_only_a_long_conversation_is_called_too_long(client, model, tmp_path) -> None:
+    import openai
+
     write_tokenizer(tmp_path, template="{{ raise_exception('roles must alternate') }}")
     renderer = load_renderer(tmp_path, choose_spec(tmp_path, "chat"))
     with pytest.raises(openai.BadRequestError) as long:

@@ -1,21 +1,27 @@
-"""The official Python clients work through the gateway: answers, streams, tools, images, errors."""
+"""The official Python clients work through the gateway: answers, streams, tools, images, errors.
+
+The clients are imported by the tests that use them: both together take seconds, in every process that collects tests.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
-import openai
 import pytest
 
 from golddiff.record.gateway.config import UpstreamSettings
 from record.gateway.fakes import Gateway, Script, ScriptedServer, chunk, gateway, json_answer, run, sends
 
+if TYPE_CHECKING:
+    import anthropic
+    import openai
+
+    Work = Callable[[openai.AsyncOpenAI, anthropic.AsyncAnthropic, ScriptedServer, Gateway], Awaitable[None]]
+
 IMAGE = "data:image/png;base64,iVBORw0KGgo="
-Work = Callable[[openai.AsyncOpenAI, anthropic.AsyncAnthropic, ScriptedServer, Gateway], Awaitable[None]]
 KEYS = {"OPENAI": "sk-o", "ANTHROPIC": "sk-a"}
 
 
@@ -35,10 +41,10 @@ def as_events(events: list[dict[str, Any]], *, named: bool, done: bool = False) 
     return script
 
 
-def with_clients(
-    script: Script,
-    work: Callable[[openai.AsyncOpenAI, anthropic.AsyncAnthropic, ScriptedServer, Gateway], Awaitable[None]],
-) -> None:
+def with_clients(script: Script, work: Work) -> None:
+    import anthropic
+    import openai
+
     async def between() -> None:
         async with ScriptedServer(script) as upstream:
             url = f"http://127.0.0.1:{upstream.port}"
@@ -157,6 +163,9 @@ def test_anthropic_streams_text_and_tool_use() -> None:
 
 
 def test_errors_reach_both_clients_with_their_own_types() -> None:
+    import anthropic
+    import openai
+
     error = {"type": "error", "error": {"type": "invalid_request_error", "message": "max_tokens: too large"}}
 
     async def work(one: openai.AsyncOpenAI, other: anthropic.AsyncAnthropic, _: Any, gate: Gateway) -> None:
@@ -171,6 +180,9 @@ def test_errors_reach_both_clients_with_their_own_types() -> None:
 
 
 def test_the_gateways_own_errors_are_readable_to_both_clients() -> None:
+    import anthropic
+    import openai
+
     async def work() -> None:
         nowhere = "http://127.0.0.1:9"
         upstreams = (
