@@ -41,13 +41,18 @@ _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 class Upstream(asyncio.Protocol):
-    """Answers every request with the same stream at once."""
+    """Answers every request with the same stream at once. `connected` holds its transport while it is open."""
 
-    def __init__(self) -> None:
+    def __init__(self, connected: set[asyncio.Transport]) -> None:
+        self._connected = connected
         self._data = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._connected.add(self._transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connected.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._data += data
@@ -162,10 +167,17 @@ async def asking(tally: Tally, address: str, clients: int, per_second: float = 0
 
 @contextlib.asynccontextmanager
 async def upstream() -> AsyncIterator[int]:
-    """An upstream on a free port."""
-    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", 0)
-    async with server:
+    """An upstream on a free port. A gateway that was killed leaves connections, which must not outlive the loop."""
+    connected: set[asyncio.Transport] = set()
+    server = await asyncio.get_running_loop().create_server(lambda: Upstream(connected), "127.0.0.1", 0)
+    try:
         yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for transport in list(connected):
+            transport.abort()
+        while connected:
+            await asyncio.sleep(0.001)
 
 
 def free_port() -> int:

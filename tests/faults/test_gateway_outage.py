@@ -22,7 +22,7 @@ import apsw
 import pytest
 
 from faults.load import Running, Tally, asking, stored_numbers, take_rest, upstream
-from golddiff.errors import GolddiffError
+from golddiff.errors import GolddiffError, WorkspaceError
 from golddiff.record.gateway.worker import new_loop
 from golddiff.store import Location, Store
 from golddiff.types import Call
@@ -51,6 +51,17 @@ def stored_count(place: Path | Location) -> int:
             return store.count(Call)
     except GolddiffError:
         return -1
+
+
+def between_two_turns_of_the_taker(work: Path) -> Store:
+    """Return the store with its lock, waiting while the taker holds it."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            return Store.open(work)
+        except WorkspaceError:
+            assert time.monotonic() < until, "the taker never let go of the store"
+            time.sleep(0.005)
 
 
 async def until_stored(place: Path | Location, count: int, seconds: float) -> None:
@@ -121,7 +132,7 @@ def test_d6_the_store_cannot_be_opened_for_a_minute(tmp_path: Path) -> None:
         """What is there under the store's name is no database, as where a disk was not mounted."""
         while stored_count(work) <= 0:
             time.sleep(0.1)
-        with Store.open(work) as store:  # between two turns of the taker
+        with between_two_turns_of_the_taker(work) as store:
             store.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             shutil.copyfile(work / "golddiff.sqlite", aside)
             for path in work.glob("golddiff.sqlite*"):

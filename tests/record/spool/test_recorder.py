@@ -405,6 +405,19 @@ def test_calls_that_gather_during_a_sync_are_one_commit_of_the_loop(tmp_path: Pa
     assert [call.request_body for call in read(tmp_path)] == [call.request_body for call in calls]
 
 
+def test_a_commit_takes_a_bounded_number_of_bytes_beside_the_ring(tmp_path: Path) -> None:
+    slow, verdicts = Slow(), Verdicts()
+    config = SpoolConfig(batch_bytes=12_000)
+    writer = SpoolRecorder(tmp_path, "0", config=config, create=slow.create)  # type: ignore[arg-type]
+    for call in (raw_call(random.Random(n).randbytes(5_000)) for n in range(20)):
+        writer.submit(call, verdicts.done(call))
+    slow.go.set()
+    verdicts.wait(20)
+    writer.close(10)
+    assert writer.counters["syncs"] >= 20 // 3
+    assert len(verdicts.acked) == 20
+
+
 def test_a_call_larger_than_the_ring_is_dropped(tmp_path: Path) -> None:
     assert record(tmp_path, [raw_call(b"a" * 9_000)], ring_bytes=9_000).dropped() == {"too_large": 1}
 

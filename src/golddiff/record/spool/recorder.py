@@ -62,6 +62,8 @@ class SpoolConfig(AppendConfig, frozen=True, kw_only=True):
     """Bytes of recent requests that are kept, so that the next of their conversation is stored small."""
     batch_calls: int = 512
     """Most calls of one commit."""
+    batch_bytes: int = 8 << 20
+    """Encoded bytes after which a commit is written: it takes a few times that beside the ring."""
 
 
 class SpoolRecorder:
@@ -161,8 +163,9 @@ class SpoolRecorder:
     def _encode(self, seconds: float, most_bytes: int) -> _Encoded:
         """Encode what waits, for about that long, and up to the first call of that size."""
         encoded: _Encoded = []
+        encoded_bytes = 0
         until = time.monotonic() + seconds
-        while len(encoded) < self._config.batch_calls:
+        while len(encoded) < self._config.batch_calls and encoded_bytes < self._config.batch_bytes:
             try:
                 item = self._waiting.popleft()
             except IndexError:
@@ -171,7 +174,9 @@ class SpoolRecorder:
                 self._waiting.appendleft(item)
                 break
             try:
-                encoded.append((item, self._encoder.payload(item[0])))
+                payload = self._encoder.payload(item[0])
+                encoded.append((item, payload))
+                encoded_bytes += len(payload[1])
             except RightsError:
                 self._release([item], Verdict(Drop.REDACTION))
             except Exception as error:
