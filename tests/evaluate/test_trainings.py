@@ -46,6 +46,7 @@ def test_three_trainings_are_one_arm_whose_interval_holds_the_seeds(store: Store
     together, alone = locate.result.theta_student, summary.arm("student seed 1").stages["locate"]
     assert together.estimate == pytest.approx(0.6)
     assert together.high - together.low > 1.5 * (alone.high - alone.low)
+    assert (summary.flat()["theta:student"], summary.flat()["cr:student"]) == pytest.approx((0.6, 5 / 9))
     assert report.headline(summary).startswith("student (3 trainings) does 60.0 % of 40")  # not the luckiest seed
 
 
@@ -57,6 +58,13 @@ def test_two_trainings_say_nothing_of_seeds_and_the_report_says_so(store: Store,
     assert "small differences are not carried" in summary.seeds_caution
     assert "small differences" in made(store, sandbox, *OTHERS, arm("student", Role.STUDENT, 5)).seeds_caution
     assert made(store, sandbox, *OTHERS).seeds_caution == ""
+
+
+def test_ratios_of_several_teachers_are_all_kept(store: Store, sandbox: FakeSandbox) -> None:
+    arms = [*OTHERS, arm("teacher-2", Role.TEACHER, 6), arm("student", Role.STUDENT, 5)]
+    kept = made(store, sandbox, *arms).flat()
+    assert kept["cr:student of teacher"] == pytest.approx(4 / 9)
+    assert kept["cr:student of teacher-2"] == pytest.approx(4 / 5)
 
 
 def test_a_training_without_others_is_compared_like_any_arm(store: Store, sandbox: FakeSandbox) -> None:

@@ -135,14 +135,16 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             values |= arm.flat(arm.name) | {f"scored:{arm.name}": arm.scored}
             if "success" in arm.measures:
                 values[f"theta:{arm.name}"] = arm.measures["success"].estimate
-        for item in self.recoveries:
-            given = isinstance(item.result, Recovered)
-            values[f"cr:{item.student}"] = item.result.ratio.estimate if isinstance(item.result, Recovered) else None
-            values[f"cr_refused:{item.student}"] = None if given else str(item)
-        for item in self.off_workflow.recoveries if self.off_workflow else ():
-            values[f"cr_off:{item.student}"] = (
-                item.result.ratio.estimate if isinstance(item.result, Recovered) else None
-            )
+        for training in self.trainings:
+            values[f"theta:{training.name}"] = sum(training.each) / len(training.each)
+        here, off = self.recovered(), self.off_workflow.recovered() if self.off_workflow else []
+        several = len({item.teacher for item in here}) > 1
+        for key, items in (("cr", here), ("cr_off", off)):
+            for item in items:
+                who = f"{item.student} of {item.teacher}" if several else item.student
+                given = isinstance(item.result, Recovered)
+                values[f"{key}:{who}"] = item.result.ratio.estimate if isinstance(item.result, Recovered) else None
+                values[f"{key}_refused:{who}"] = None if given else str(item)
         return values
 
 
