@@ -50,8 +50,9 @@ def main() -> None:
         raise SystemExit("cannot become the reaper of what is started: CPU time would be missing")
     sandbox = open_sandbox(workers=1)
     heading = (
-        f"{sandbox.describe()}, Python {platform.python_version()}, {os.cpu_count()} cores, "
-        f"{'root' if os.geteuid() == 0 else 'no root'}, load {os.getloadavg()[0]:.1f}, {arguments.rounds} rounds."
+        f"{time.strftime('%Y-%m-%d')}, {sandbox.describe()}, Python {platform.python_version()}, "
+        f"{os.cpu_count()} hardware threads, {'root' if os.geteuid() == 0 else 'no root'}, "
+        f"load {os.getloadavg()[0]:.0f} at the start, {arguments.rounds} rounds."
     )
     lines = [
         heading,
