@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from golddiff.record.gateway.connection import ClientConnection
 from golddiff.record.gateway.keys import Admission
 from golddiff.record.gateway.refusal import Reason, Refusal
 from record.gateway.fakes import Gateway, ScriptedServer, body_of, gateway, json_answer, request, run, sends
@@ -327,5 +328,41 @@ def test_beyond_the_most_connections_callers_are_told() -> None:
             _, writer = await asyncio.open_connection(gate.host, gate.port)
             assert (await gate.ask(b"")).startswith(b"HTTP/1.1 503 ")
             writer.close()
+
+    run(work())
+
+
+def test_a_fault_of_our_own_ends_one_connection_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> None:
+        async with ScriptedServer(sends(json_answer())) as upstream, gateway(upstream) as gate:
+            asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+            clients = [await asyncio.open_connection(gate.host, gate.port) for _ in range(3)]
+            for _ in range(3):  # heads are known from the second request on
+                for reader, writer in clients:
+                    writer.write(request(close=False))
+                    await reader.readuntil(b'{"ok":true}')
+            real = ClientConnection.feed
+            broken = list(gate.worker.service.connections)[:1]
+
+            def feed(connection: ClientConnection, data: bytes) -> None:
+                if connection in broken:
+                    raise ValueError("a fault")
+                real(connection, data)
+
+            monkeypatch.setattr(ClientConnection, "feed", feed)
+            for _, writer in clients:
+                writer.write(request(close=False))
+            answers = []
+            for reader, _ in clients:
+                try:
+                    await reader.readuntil(b'{"ok":true}')
+                    answers.append("whole")
+                except (ConnectionError, asyncio.IncompleteReadError):
+                    answers.append("none")
+            assert sorted(answers) == ["none", "whole", "whole"]
+            for _, writer in clients:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
 
     run(work())

@@ -53,6 +53,7 @@ class Service:
         deadline_sec = settings.deadline_ms / 1000 if recorder else 0.0
         self.holds = Holds(recorder or _Nothing(), deadline_sec, loop, self.connections)
         self.draining = False
+        self._read: list[tuple[ClientConnection, bytes]] = []
         self.random_bits = Random(secrets.randbits(256)).getrandbits  # noqa: S311 - ids are unique, and no secrets
         """Random bits for the ids of calls, without asking the system for those of each."""
         self.addresses: Counter[str] = Counter()
@@ -64,6 +65,21 @@ class Service:
         self.most_kept = settings.max_body_mb << 20
         # Without keys, what keeps web pages away from a loopback port is that they cannot fake these two headers.
         self.local_hosts = _LOCAL_NAMES | {settings.host.encode()} if settings.auth == "none" else None
+
+    def look_at(self, connection: ClientConnection, data: bytes) -> None:
+        """Have a read taken in this turn of the loop, with all others that are made in it."""
+        if not self._read:
+            self.loop.call_soon(self._go_on)
+        self._read.append((connection, data))
+
+    def _go_on(self) -> None:
+        read, self._read = self._read, []
+        for connection, data in read:
+            try:
+                connection.go_on(data)
+            except Exception as error:  # a fault of our own: it ends this connection, not the others
+                self.loop.call_exception_handler({"message": "a request could not be taken", "exception": error})
+                connection.transport.abort()
 
 
 class _Nothing:
