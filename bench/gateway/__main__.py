@@ -10,7 +10,8 @@ another.
 
 What is kept of golddiff is checked afterwards: every answer that a client has in full must be in the store.
 
-How cost grows with what the store holds, alone (some minutes and 4 GB of disk for the million):
+How cost grows with what the store holds, alone (some minutes and 4 GB of disk for the million), written to a place of
+its own on the page:
 
     python -m bench.gateway --only "everything on" --sections stored --stored 10000,1000000
 """
@@ -170,14 +171,14 @@ def main() -> None:
         found["lost"] = {
             system.name: {"answered": bench.answered[system.name], **stored(system)}
             for system in systems
-            if system.folder is not None
+            if system.folder is not None and bench.answered[system.name]
         }
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
     text = report.text(found)
     print(text)
     if options.write:
-        report.write(options.write, text)
+        report.write(options.write, text, "stored" if options.sections == "stored" else "")
 
 
 def _start_all(systems: list[System], upstream: int, folder: Path, options: argparse.Namespace) -> dict[str, str]:

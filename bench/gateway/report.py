@@ -180,10 +180,11 @@ def text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write(page: Path, section: str) -> None:
-    """Put the section between its markers."""
+def write(page: Path, section: str, part: str = "") -> None:
+    """Put the section between its markers; `part`: one section of the bench that was run alone."""
+    begin, end = (mark.replace("gateway", f"gateway {part}".rstrip()) for mark in (BEGIN, END))
     old = page.read_text("utf-8")
-    if BEGIN not in old:
-        raise SystemExit(f"{page} has no markers {BEGIN} … {END}: put them where the tables belong.")
-    new = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{section}\n{END}", old, flags=re.DOTALL)
+    if begin not in old:
+        raise SystemExit(f"{page} has no markers {begin} … {end}: put them where the tables belong.")
+    new = re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{section}\n{end}", old, flags=re.DOTALL)
     page.write_text(new, "utf-8")
