@@ -213,9 +213,15 @@ url = "http://127.0.0.1:{port}"
         self.address = self.program.address
 
     def kill(self) -> None:
-        """End every process of the gateway at once, without a word to any of them."""
-        os.killpg(self.program.process.pid, signal.SIGKILL)
+        """End every process of the gateway at once, without a word to any of them, and wait until all are gone."""
+        group = self.program.process.pid
+        os.killpg(group, signal.SIGKILL)
         self.program.process.wait()
+        until = time.monotonic() + 60
+        with contextlib.suppress(ProcessLookupError):
+            while time.monotonic() < until:
+                os.killpg(group, 0)
+                time.sleep(0.005)
 
     def cpu_sec(self) -> float:
         """Processor time of the gateway and of its processes until now."""
