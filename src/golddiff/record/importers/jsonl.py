@@ -28,7 +28,7 @@ RecordT = TypeVar("RecordT")
 MAX_LINE_BYTES = 256 << 20
 """A longer line is damage: no client writes one, and it would not fit in memory several times over."""
 
-_BLOCK_BYTES = 1 << 18
+_BLOCK_BYTES = 1 << 19
 BOM = b"\xef\xbb\xbf"
 _LONE_SURROGATE = re.compile(
     rb"(?<!\\)((?:\\\\)*)(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
