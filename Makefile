@@ -25,7 +25,7 @@ demo: $(READY) ## The whole loop on real code with a simulated team: sessions in
 
 test: check ## Everything CI runs: set-up, linters, types, architecture, tests
 	echo "== tests"
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-faults: $(READY) ## Power cuts, kills, outages, full and failing disks, in their long form: half an hour (strace, PostgreSQL, root for some)
 	GOLDDIFF_FAULTS=1 GOLDDIFF_TEST_SCALE=20 $(BIN)/python -m pytest -s -m "faults or not faults" -rs --durations=10 \
