@@ -240,7 +240,8 @@ def test_a_price_of_several_trainings_is_that_of_each(tmp_path: Path, monkeypatc
         monkeypatch.setattr(
             maker, "_local", lambda name, role, model: Arm(name=name, role=role, identity=model, recorded={})
         )
-        arms = maker.make(["student=checkpoint_0,checkpoint_1"])
+        arms = maker.make(["student=checkpoint_1,checkpoint_0"])
+    assert [arm.name for arm in arms] == ["student seed 0", "student seed 1"]
     assert [(arm.training, arm.price and arm.price.output) for arm in arms] == [("student", 2.0)] * 2
 
 

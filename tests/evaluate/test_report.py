@@ -167,7 +167,10 @@ def test_many_arms_are_read_in_tables_and_their_names_do_not_lie_on_each_other(
     students = [arm(f"student-{number}", Role.STUDENT, 5) for number in range(6)]
     arms = [arm("base", Role.BASE, 1), *students, arm("teacher", Role.TEACHER, 9)]
     run = evaluate(store, TASKS, arms, dataset_id="ds_1", sandbox=sandbox, config=EvaluationConfig(confidence=True))
-    scores = list(store.find(Score, run_id=run.id))
+    scores = [
+        msgspec.structs.replace(one, metrics=one.metrics | {"seconds": 1.0})  # else as this machine has time
+        for one in store.find(Score, run_id=run.id)
+    ]
     summary = summarise(run, TASKS, scores, resamples=300)
     found = plots.figures(summary)
     assert "plot-families" not in found

@@ -96,7 +96,7 @@ class ArmMaker:
                 f"--arm {name}: trainings of one arm have one recipe, base and dataset, and seeds of their own "
                 f"({told}). Give other checkpoints an arm of their own: --arm {role.value}-NAME=CHECKPOINT."
             )
-        for one in checkpoints:
+        for one in sorted(checkpoints, key=lambda one: one.seed):
             arm = self._local(f"{name} seed {one.seed}", role, one.id)
             yield replace(arm, training=name, price=self._prices.get(name))
 

@@ -234,13 +234,14 @@ def _bars() -> Iterator[tuple[Progress, Estimate]]:
     """Show what is being done, how much of it, when it will be over, and what it looks like so far."""
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
+    from rich.table import Column
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),  # whole on a narrow terminal, too
+        TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=7)),
         TextColumn("{task.fields[seen]}", markup=False, style="dim"),
     )
     with Bars(*columns, console=console) as bars:

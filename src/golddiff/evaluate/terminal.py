@@ -136,14 +136,16 @@ def _arms(summary: Summary) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("arm")
     table.add_column("success", no_wrap=True)
-    for name in ("exact %", "line F1", "delta chrF", "applied %", "nats / token", "scored"):
+    likely = any(arm.nll for arm in summary.arms)
+    for name in ("exact %", "line F1", "delta chrF", "applied %", *(["nats / token"] if likely else []), "scored"):
         table.add_column(name, justify="right")
     for arm in summary.arms:
         exact, applied = (_number(arm.measures.get(name), 100, 1) for name in ("exact", "applied"))
         lines, characters = (_number(arm.measures.get(name), 1, 2) for name in ("line_f1", "delta_chrf"))
         success = share(arm.measures.get("success"), wide=True)
         scored = f"{arm.scored}/{summary.tasks}"
-        table.add_row(Text(arm.name), success, exact, lines, characters, applied, _number(arm.nll, 1, 3), scored)
+        nats = [_number(arm.nll, 1, 3)] if likely else []
+        table.add_row(Text(arm.name), success, exact, lines, characters, applied, *nats, scored)
     return table
 
 
