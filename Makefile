@@ -13,6 +13,8 @@ LOCK := requirements/dev.lock
 READY := $(VENV)/.ready-$(firstword $(shell cat $(LOCK) pyproject.toml | cksum))
 TORCH := torch==2.13.0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# pip compiles nothing: of 19,000 files most are never imported. Python compiles what it imports and must be free to keep it.
+unexport PYTHONDONTWRITEBYTECODE
 GOLDDIFF_TORCH_INDEX ?=
 
 .PHONY: help demo test test-faults check setup format lock bench clean
@@ -49,9 +51,9 @@ $(READY): $(LOCK) pyproject.toml
 	echo "== setting up $(VENV) (first time or dependencies changed: some minutes, about 3 GB with the CPU build of torch)"
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	echo "== installing what $(LOCK) pins (every file checked by hash)"
-	$(BIN)/python -m pip install -q --require-hashes --no-deps -r $(LOCK)
+	$(BIN)/python -m pip install -q --no-compile --require-hashes --no-deps -r $(LOCK)
 	echo "== installing $(TORCH) (its build depends on the machine, so its version is pinned but not its hash)"
-	$(BIN)/python -m pip install -q $(TORCH) $(if $(GOLDDIFF_TORCH_INDEX),--index-url $(GOLDDIFF_TORCH_INDEX))
+	$(BIN)/python -m pip install -q --no-compile $(TORCH) $(if $(GOLDDIFF_TORCH_INDEX),--index-url $(GOLDDIFF_TORCH_INDEX))
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	rm -f $(VENV)/.ready-*
 	touch $@
