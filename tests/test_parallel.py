@@ -61,6 +61,14 @@ def only_there(number: int) -> OnlyHere | int:
     return OnlyHere() if number == 1 else number
 
 
+def held(chunk: tuple[int, Path]) -> int:
+    """The first is done at once, the others when they may: none is free before."""
+    number, folder = chunk
+    while number and not (folder / "go").exists():
+        time.sleep(0.005)
+    return number
+
+
 def die(target: tuple[int, Path]) -> int:
     """Kill the process at one chunk always, at another the first time only."""
     number, folder = target
@@ -95,16 +103,19 @@ def test_a_process_that_dies_fails_its_own_chunk_only_and_is_given_a_second_try(
 
 
 @pytest.mark.parametrize("workers", [HERE, PROCESSES], ids=["here", "processes"])
-def test_items_are_made_as_workers_become_free(workers: Workers) -> None:
+def test_items_are_made_as_workers_become_free(workers: Workers, tmp_path: Path) -> None:
     made: list[int] = []
 
-    def chunks() -> Iterator[tuple[str, int]]:
+    def chunks() -> Iterator[tuple[str, tuple[int, Path]]]:
         for number in range(12):
             made.append(number)
-            yield str(number), number
+            yield str(number), (number, tmp_path)
 
-    assert next(spread(square, chunks(), workers)).get() == 0
+    results = spread(held, chunks(), workers)
+    assert next(results).get() == 0
     assert len(made) <= 8
+    (tmp_path / "go").touch()
+    assert [one.get() for one in results] == list(range(1, 12))
 
 
 def test_what_cannot_travel_is_the_error_of_its_chunk() -> None:
