@@ -23,11 +23,13 @@ import contextlib
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -120,6 +122,14 @@ class Bench:
         return found
 
 
+def dropped(system: System) -> dict[str, int]:
+    """Calls that a running golddiff gateway says it could not keep, by reason."""
+    with urllib.request.urlopen(system.metrics, timeout=20) as answer:
+        text = answer.read().decode()
+    found = re.findall(r'^golddiff_gateway_records_dropped_total\{.*reason="(\w+)"\} (\d+)$', text, re.MULTILINE)
+    return {reason: int(count) for reason, count in found if int(count)}
+
+
 def stored(system: System) -> dict[str, int]:
     """Calls of a golddiff gateway that has stopped: in its store, and still in its spool (taken now and counted)."""
     from golddiff.record.calls.take import take
@@ -160,6 +170,8 @@ def main() -> None:
                 bench = Bench(systems, upstream, options.seconds)
                 found = _measure(bench, systems, folder, options)
                 time.sleep(3)  # the taker's last round
+                kept = [one for one in systems if one.folder is not None and bench.answered[one.name]]
+                lost = {one.name: {"answered": bench.answered[one.name], "dropped": dropped(one)} for one in kept}
         finally:
             provider.kill()
             provider.wait()
@@ -168,11 +180,7 @@ def main() -> None:
         found["missing"] = missing
         if options.json:
             options.json.write_text(json.dumps(found, indent=1))
-        found["lost"] = {
-            system.name: {"answered": bench.answered[system.name], **stored(system)}
-            for system in systems
-            if system.folder is not None and bench.answered[system.name]
-        }
+        found["lost"] = {one.name: {**lost[one.name], **stored(one)} for one in kept}
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
     text = report.text(found)

@@ -167,13 +167,15 @@ def text(found: dict[str, Any]) -> str:
     if found["lost"]:
         lines += [
             "**Records**: answers that clients had in full (without those that warmed up), calls in the store when the "
-            "gateway had been stopped (with 20 s to do so), and calls that its spool still held on disk.",
+            "gateway had been stopped (with 20 s to do so), calls that its spool still held on disk, and calls that it "
+            "had counted as dropped.",
             "",
-            "| | answered | in the store | in the spool |",
-            "|---|---|---|---|",
+            "| | answered | in the store | in the spool | dropped |",
+            "|---|---|---|---|---|",
         ]
         for name, one in found["lost"].items():
-            lines.append(f"| {name} | {one['answered']:,} | {one['stored']:,} | {one['left']:,} |")
+            dropped = ", ".join(f"{count:,} {reason}" for reason, count in one["dropped"].items()) or "0"
+            lines.append(f"| {name} | {one['answered']:,} | {one['stored']:,} | {one['left']:,} | {dropped} |")
         lines.append("")
     for name, why in found["missing"].items():
         lines.append(f"Not run: {name} ({' '.join(why.split())[:200]}).")

@@ -32,6 +32,8 @@ class System:
     """Workspace, where records are kept."""
     home: Path | None = None
     """Where a golddiff gateway was started."""
+    metrics: str = ""
+    """Where a golddiff gateway that records says its numbers."""
     notes: list[str] = field(default_factory=list)
 
     def processes(self) -> dict[int, str]:
@@ -117,6 +119,8 @@ def start_ours(name: str, upstream: int, folder: Path, place: str | None = None)
     options = dict(OURS[name])
     limits = options.pop("limits", False)
     port = free_port()
+    if recorded := bool(options.get("record", True)):
+        options["admin_port"] = free_port()
     lines = [f"{key} = {json.dumps(value)}" for key, value in options.items()]
     (home / "golddiff.toml").write_text(
         "[gateway]\n" + "\n".join(lines) + f'\nport = {port}\n[[gateway.upstreams]]\nname = "mock"\n'
@@ -136,7 +140,9 @@ def start_ours(name: str, upstream: int, folder: Path, place: str | None = None)
     system = _start(name, [*program, "gateway", "--json"], port, home / "log", cwd=home, env=environment)
     system.home = home
     system.headers = headers
-    system.folder = home / ".golddiff" if options.get("record", True) else None
+    if recorded:
+        system.folder = home / ".golddiff"
+        system.metrics = f"http://127.0.0.1:{options['admin_port']}/metrics"
     return system
 
 
