@@ -37,6 +37,8 @@ class Operation:
 class Disk:
     """A disk of limited size whose operations are recorded, delayed or made to fail."""
 
+    recording: bool = True
+    """Whether operations are kept, with all data that was written."""
     operations: list[Operation] = field(default_factory=list)
     room_bytes: float = float("inf")
     sync_sec: float = 0.0
@@ -59,8 +61,9 @@ class Disk:
         self._log("ack", call_id)
 
     def _log(self, kind: str, name: str, data: bytes = b"") -> None:
-        with self.lock:
-            self.operations.append(Operation(kind, name, data))
+        if self.recording:
+            with self.lock:
+                self.operations.append(Operation(kind, name, data))
 
 
 class _File:

@@ -118,7 +118,7 @@ def stored_without_lock(folder: Path) -> list[StoredCall]:
 def test_d4_a_slow_disk_holds_up_nobody_and_memory_stays_within_the_ring(tmp_path: Path, sync_sec: float) -> None:
     ring = (64 << 20) if FULL else 400_000
     size = 100_000 if FULL else 10_000
-    disk = Disk(sync_sec=sync_sec)
+    disk = Disk(sync_sec=sync_sec, recording=False)
     writer = SpoolRecorder(tmp_path, "0", ring, config=SpoolConfig(memory_bytes=1 << 20), create=disk.create)
     verdicts = Verdicts()
     first = raw_call(os.urandom(size))
