@@ -43,6 +43,10 @@ class WorkspaceError(GolddiffError):
     exit_code = 4
 
 
+class UnreachableError(WorkspaceError):
+    """The place where large things are kept does not answer, or nobody said where it is: nothing is wrong with them."""
+
+
 class RightsError(GolddiffError):
     """A row has no verdict, or its verdict forbids the use that was asked for."""
 

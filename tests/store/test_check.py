@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from golddiff.errors import UnreachableError
 from golddiff.store import Location, Store
 from golddiff.store.check import check
 from golddiff.types import Call, Clean, CleanBytes, KeptBody
@@ -100,3 +101,20 @@ def test_objects_that_no_record_names_are_counted(kind: str, new_place: Callable
     assert report.problems == []
     (note,) = report.notes
     assert note.startswith("2 of 8 objects at ")
+
+
+def test_blobs_that_cannot_be_asked_for_are_one_error_and_no_damage(
+    new_place: Callable[[str], Location], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(new_place("sqlite + memory")) as store:
+        fill(store)
+        asked = []
+
+        def refuse(path: str) -> bytes:
+            asked.append(path)
+            raise ConnectionError("no route to host")
+
+        monkeypatch.setattr(store.keeper.shelf._system, "cat_file", refuse)  # type: ignore[union-attr]
+        with pytest.raises(UnreachableError, match="no route to host"):
+            check(store)
+    assert len(asked) == 1

@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from golddiff.errors import WorkspaceError
+from golddiff.errors import UnreachableError, WorkspaceError
 from golddiff.store import codec
 from golddiff.store.backends.contract import Backend, rows_where_any
 from golddiff.store.location import Location
@@ -80,9 +80,9 @@ class BlobKeeper:
         return found
 
     def fetch(self, address: bytes) -> bytes:
-        """Data of a blob whose row is empty. Raises `WorkspaceError`."""
+        """Data of a blob whose row is empty. Raises `WorkspaceError`, `UnreachableError` where all others fail too."""
         if self.shelf is None:
-            raise WorkspaceError(
+            raise UnreachableError(
                 f"{self._location} keeps long texts elsewhere, and this configuration does not say where: set "
                 "`blobs` under [store] in golddiff.toml (or GOLDDIFF_BLOBS) as the writer has it."
             )

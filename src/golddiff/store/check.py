@@ -14,7 +14,7 @@ from itertools import islice
 import msgspec
 import zstandard
 
-from golddiff.errors import WorkspaceError
+from golddiff.errors import UnreachableError, WorkspaceError
 from golddiff.store import codec
 from golddiff.store.backends.contract import Row
 from golddiff.store.blobs import object_name
@@ -55,7 +55,7 @@ class Report(msgspec.Struct):
 
 
 def check(store: Store, progress: Progress = lambda what, done, total: None) -> Report:
-    """Read and compare everything. Raises `WorkspaceError` where the database cannot be read on."""
+    """Read and compare everything. Raises `WorkspaceError` where database or blobs cannot be read on."""
     report = Report()
     if store.database.dialect.name == "sqlite":
         for (said,) in store.database.execute(f"PRAGMA integrity_check({_SHOWN})"):
@@ -120,6 +120,8 @@ def _check_texts(store: Store, report: Report, progress: Progress) -> None:
         for (address,) in rows:
             try:
                 store.keeper.texts({address})
+            except UnreachableError:  # no damage, and each of the others would wait as long for the same
+                raise
             except (zstandard.ZstdError, WorkspaceError) as error:
                 report.problems.append(Problem("blobs", address.hex(), str(error)))
         progress("blobs", done, total)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
-from golddiff.errors import InputError, WorkspaceError
+from golddiff.errors import InputError, UnreachableError, WorkspaceError
 from golddiff.store.location import is_url, without_secrets
 
 _SHOWN_WHOLE = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "hf"})
@@ -172,7 +172,7 @@ class FsspecShelf:
         except FileNotFoundError:
             raise
         except Exception as error:  # each file system has errors of its own
-            raise WorkspaceError(
+            raise UnreachableError(
                 f"cannot {verb} {key} at {self.name} ({error}): check the credentials and the network, then run again."
             ) from error
 
