@@ -211,7 +211,7 @@ def test_a_file_is_given_to_the_importer_of_its_format(name: str, tmp_path: Path
     importer, data = BOTH[name]
     path = tmp_path / "x.jsonl"
     path.write_bytes(data)
-    assert importer_for(path) is importer
+    assert importer_for(path).name == importer.name
 
 
 @pytest.mark.parametrize("name", list(FILES))
