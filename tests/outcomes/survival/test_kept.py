@@ -142,12 +142,11 @@ def test_what_is_cheaper_to_follow_again_than_to_write_is_not_written(
     tips = history._run("rev-list", "--first-parent", "--reverse", history.write()[-1]).decode().split()[-6:]
     on(history, tips[0])
     first = (history.folder / "kept").stat().st_mtime_ns
-    monkeypatch.setattr(kept, "_AGAIN_LINE_BYTES", 0)
-    monkeypatch.setattr(kept, "_AGAIN_COMMIT_BYTES", 1)
+    monkeypatch.setattr(kept, "_WRITE_SEC_PER_BYTE", 1e9)
     for tip in tips[1:]:
         on(history, tip)
     assert (history.folder / "kept").stat().st_mtime_ns == first
-    monkeypatch.undo()
+    monkeypatch.setattr(kept, "_WRITE_SEC_PER_BYTE", 0.0)
     on(history, tips[-1])
     assert (history.folder / "kept").stat().st_mtime_ns > first
     assert wholly == tips[:1]
