@@ -6,6 +6,7 @@ import random
 import pytest
 
 from golddiff.scoring.canaries import mutable, plant
+from golddiff.scoring.suite import Mutant
 
 SOURCE = b"""\
 import pytest
@@ -145,3 +146,34 @@ def test_a_parameter_that_the_candidate_is_given_is_not_changed() -> None:
     assert found is not None
     assert found.data.count(b"[('a', 1)]") == 2
     assert b"== [text]" in found.data
+
+
+@pytest.mark.parametrize(
+    ("expected", "never"),
+    [
+        ("ArithmeticError", {"ZeroDivisionError", "FloatingPointError"}),
+        ("BufferError", {"BufferError"}),
+        ("(KeyError, ArithmeticError)", {"ZeroDivisionError", "FloatingPointError"}),
+        ("mine.OwnError", set()),
+    ],
+)
+def test_a_mutant_never_expects_a_kind_of_what_is_expected(expected: str, never: set[str]) -> None:
+    """Then it would pass on an honest change, which may raise that kind."""
+    source = f"def test_a():\n    with pytest.raises({expected}):\n        f()\n".encode()
+    drawn = set()
+    for seed in range(60):
+        found = plant(source, mutable("t.py", source), random.Random(seed))
+        assert found is not None
+        tree = ast.parse(found.data)
+        (mutant,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in found.mutants)
+        drawn.add(ast.unparse(mutant).partition("raises(")[2].partition("):")[0])
+    rare = {"ZeroDivisionError", "BufferError", "StopAsyncIteration", "FloatingPointError"}
+    assert drawn == rare - never
+
+
+def test_a_test_that_expects_any_exception_has_no_mutant() -> None:
+    source = b"def test_a():\n    with pytest.raises(Exception):\n        f()\n"
+    assert mutable("t.py", source) == []
+    old = plant(source, [Mutant("t.py", "test_a", 0)], random.Random(1))
+    assert old is not None
+    assert old.mutants == {}
