@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from accepted_sessions import add_accepted, consent
 from evaluate.test_repository_tasks import EMPTY, SUM, TEST, commit, git
 from golddiff.errors import SandboxError
 from golddiff.evaluate.building import Built
@@ -16,24 +15,12 @@ from golddiff.evaluate.repository_questions import questions
 from golddiff.evaluate.session_tasks import build_from_sessions
 from golddiff.git import GitRepository
 from golddiff.patch import render
-from golddiff.rights import redact_text, redact_transcript
+from golddiff.rights import redact_text
 from golddiff.sandbox.bubblewrap import open_sandbox
 from golddiff.scoring.grading import Grader
 from golddiff.store import Store
-from golddiff.types import (
-    Attempt,
-    CommitLink,
-    Event,
-    EventKind,
-    Grant,
-    Outcome,
-    Repository,
-    Session,
-    SessionState,
-    Transcript,
-)
+from golddiff.types import Repository, SessionState
 
-START = datetime(2026, 3, 1, tzinfo=UTC)
 SHOP = Repository(id="rep_1", name="us/shop", licence="MIT")
 GOLD = redact_text(render("shop.py", EMPTY, SUM))
 PROMPTS = ("Total must add up, see /home/alice/x", "Thank you, commit it")
@@ -41,35 +28,8 @@ PROMPTS = ("Total must add up, see /home/alice/x", "Thank you, commit it")
 
 def add_session(store: Store, number: int, base: str, sha: str, **more: object) -> None:
     """Store one session of two turns whose change was committed with a test that a person wrote."""
-    session_id = f"ses_{number}"
-    events = [
-        Event[str](id="", session_id=session_id, sequence=index, kind=EventKind.PROMPT, text=text)
-        for index, text in enumerate(PROMPTS)
-    ]
-    session = Session[str](id=session_id, source="test", models=("m",), started_at=START, record_hashes=(session_id,))
-    store.add_transcript(redact_transcript(Transcript(session, tuple(events))))
-    attempt = Attempt(
-        id=f"att_{number}",
-        session_id=session_id,
-        index=0,
-        first_event=0,
-        last_event=0,
-        ended_by="prompt",
-        patch=GOLD,
-        paths=("shop.py",),
-    )
-    outcome = Outcome(
-        id=f"out_{number}",
-        session_id=session_id,
-        repository_id=SHOP.id,
-        state=SessionState.ACCEPTED,
-        confidence=0.9,
-        commits=(CommitLink(sha=sha, confidence=0.9),),
-        base=base,
-        gold_patch=GOLD,
-        method="test",
-    )
-    store.put(attempt, msgspec.structs.replace(outcome, **more))
+    fields = {"base": base, **more}
+    add_accepted(store, number, prompts=PROMPTS, patches=(GOLD,), path="shop.py", sha=sha, fields=fields)
 
 
 @pytest.fixture(scope="module")
@@ -107,16 +67,7 @@ def build(store: Store, repository: tuple[Path, str, str]) -> Built:
 def test_a_session_is_a_task_with_its_request_its_gold_diff_and_the_tests_that_were_committed(
     store: Store, repository: tuple[Path, str, str]
 ) -> None:
-    consent = Grant(
-        id="grt_1",
-        gate="consent",
-        applies_to="*",
-        granted=True,
-        by=redact_text("Ada"),
-        document=redact_text("here"),
-        recorded_at=START,
-    )
-    store.put(consent)
+    consent(store)
     built = build(store, repository)
     (task,) = built.tasks
     assert task.problem_statement == "Total must add up, see /home/user/x"

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from accepted_sessions import START, add_accepted, consent
 from golddiff.curate import CurateConfig, Row, Tally, from_sessions
 from golddiff.curate.kinds.sessions import rows_from_sessions
 from golddiff.errors import RightsError
 from golddiff.patch import render
-from golddiff.rights import redact_text, redact_transcript
+from golddiff.rights import redact_text
 from golddiff.store import Store
 from golddiff.store.datasets import read_dataset
 from golddiff.store.repositories import commit_id
-from golddiff.types import (
-    Attempt,
-    Commit,
-    CommitLink,
-    Event,
-    EventKind,
-    Grant,
-    Outcome,
-    Repository,
-    Session,
-    SessionState,
-    Transcript,
-)
+from golddiff.types import Attempt, Commit, Outcome, Repository, SessionState
 
-START = datetime(2026, 3, 1, tzinfo=UTC)
 BASE = "".join(f"line {number}\n" for number in range(20))
 FIRST = BASE.replace("line 10\n", "first try\n")
 FINAL = BASE.replace("line 10\n", "as accepted\n")
@@ -48,16 +35,6 @@ def add_session(
     path: str = "src/a.txt",
 ) -> Outcome:
     """Store one session of two turns whose second state was committed."""
-    session_id = f"ses_{number}"
-    events = []
-    for prompt in prompts:
-        events.append(
-            Event[str](id="", session_id=session_id, sequence=len(events), kind=EventKind.PROMPT, text=prompt)
-        )
-        events.append(Event[str](id="", session_id=session_id, sequence=len(events), kind=EventKind.EDIT))
-    session = Session[str](id=session_id, source="test", models=(model,), started_at=START, record_hashes=(session_id,))
-    store.add_transcript(redact_transcript(Transcript(session, tuple(events))))
-    repository = Repository(id="rep_1", name="one", licence="MIT")
     sha = f"{number:040x}"
     commit = Commit(
         id=commit_id("rep_1", sha),
@@ -66,45 +43,10 @@ def add_session(
         committed_at=START.replace(day=number + 1),
         subject=redact_text("Accept it"),
     )
-    outcome = Outcome(
-        id=f"out_{number}",
-        session_id=session_id,
-        repository_id="rep_1",
-        state=state,
-        confidence=0.9,
-        commits=(CommitLink(sha=sha, confidence=0.9),),
-        gold_patch=redact_text(render(path, BASE, final)),
-        method="test",
-    )
-    store.put(repository, commit, outcome)
-    for index, after in enumerate((first, final)):
-        store.put(
-            Attempt(
-                id=f"att_{number}_{index}",
-                session_id=session_id,
-                index=index,
-                first_event=2 * index,
-                last_event=2 * index + 1,
-                ended_by="prompt",
-                patch=redact_text(render(path, BASE, after)),
-                paths=(path,),
-            )
-        )
-    return outcome
-
-
-def consent(store: Store) -> None:
-    store.put(
-        Grant(
-            id="grt_1",
-            gate="consent",
-            applies_to="*",
-            granted=True,
-            by=redact_text("Ada"),
-            document=redact_text("here"),
-            recorded_at=START,
-        )
-    )
+    store.put(Repository(id="rep_1", name="one", licence="MIT"), commit)
+    patches = [redact_text(render(path, BASE, after)) for after in (first, final)]
+    fields = {"state": state}
+    return add_accepted(store, number, prompts=prompts, patches=patches, path=path, sha=sha, model=model, fields=fields)
 
 
 @pytest.fixture
