@@ -15,7 +15,7 @@ from golddiff.cli.app import run
 from golddiff.cli.arms import ArmMaker
 from golddiff.errors import InputError, SandboxError
 from golddiff.evaluate.arms import Arm, Role
-from golddiff.evaluate.building import BuildConfig, Built, build
+from golddiff.evaluate.building import BuildConfig, Builder, Built, build
 from golddiff.evaluate.predictions import Prediction, accepted_changes, judge, read_predictions
 from golddiff.evaluate.repository_tasks import RepositoryTask, export_tree, read_tasks, write_tasks
 from golddiff.git import GitRepository
@@ -74,7 +74,7 @@ def grader() -> Grader:
 @pytest.fixture(scope="module")
 def built(repository: Path, grader: Grader) -> Built:
     with GitRepository.open(repository) as opened:
-        return build(opened, "us/shop", grader)
+        return build(Builder(opened, grader), "us/shop")
 
 
 def test_a_commit_whose_tests_decide_becomes_a_task(built: Built) -> None:
@@ -168,7 +168,7 @@ def test_a_prediction_for_another_task_is_refused(built: Built, repository: Path
 
 def test_no_more_tasks_than_wanted(repository: Path) -> None:
     with GitRepository.open(repository) as opened:
-        found = build(opened, "shop", Grader(FakeSandbox(lambda job: "")), config=BuildConfig(max_commits=2))
+        found = build(Builder(opened, Grader(FakeSandbox(lambda job: "")), config=BuildConfig(max_commits=2)), "shop")
     assert (found.looked_at, found.tasks) == (2, [])
 
 

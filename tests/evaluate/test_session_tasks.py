@@ -10,7 +10,7 @@ import pytest
 from accepted_sessions import add_accepted, consent
 from evaluate.test_repository_tasks import EMPTY, SUM, TEST, commit, git
 from golddiff.errors import SandboxError
-from golddiff.evaluate.building import Built
+from golddiff.evaluate.building import Builder, Built
 from golddiff.evaluate.repository_questions import questions
 from golddiff.evaluate.session_tasks import build_from_sessions
 from golddiff.git import GitRepository
@@ -61,7 +61,7 @@ def build(store: Store, repository: tuple[Path, str, str]) -> Built:
     except SandboxError as problem:
         pytest.skip(str(problem))
     with GitRepository.open(repository[0]) as opened:
-        return build_from_sessions(store, opened, SHOP, grader)
+        return build_from_sessions(Builder(opened, grader), store, SHOP)
 
 
 def test_a_session_is_a_task_with_its_request_its_gold_diff_and_the_tests_that_were_committed(

@@ -80,7 +80,7 @@ def build(
     For each change the tests run without and with its change: three times with it, and with planted tests that must
     fail. Whatever is flaky, does not build here or decides nothing is left out with its reason.
     """
-    from golddiff.evaluate.building import BuildConfig
+    from golddiff.evaluate.building import BuildConfig, Builder
     from golddiff.evaluate.building import build as build_from_history
     from golddiff.evaluate.repository_tasks import write_tasks
     from golddiff.evaluate.session_tasks import build_from_sessions
@@ -93,29 +93,19 @@ def build(
     with GitRepository.open(repo) as git:
         grader, chosen = open_grader(), chosen_packages(git, packages, install)
         described = describe_repository(git)
-        if source == "git":
-            with progress_bar("commits") as bar:
-                built = build_from_history(
-                    git,
-                    described.name,
-                    grader,
-                    chosen.folders,
-                    config,
-                    progress=lambda looked_at, tasks: bar(looked_at, max_commits, f"{tasks} tasks"),
-                    plugins=chosen.plugins,
-                )
-        else:
-            with Store.open(workspace, write=False) as store, progress_bar("sessions") as bar:
-                built = build_from_sessions(
-                    store,
-                    git,
-                    next(store.find(Repository, id=described.id), described),
-                    grader,
-                    chosen.folders,
-                    config,
-                    progress=lambda looked_at, tasks: bar(looked_at, looked_at, f"{tasks} tasks"),
-                    plugins=chosen.plugins,
-                )
+        with progress_bar("commits" if source == "git" else "sessions") as bar:
+
+            def progress(looked_at: int, tasks: int) -> None:
+                bar(looked_at, max_commits if source == "git" else looked_at, f"{tasks} tasks")
+
+            builder = Builder(git, grader, chosen.folders, chosen.plugins, config, progress)
+            if source == "git":
+                built = build_from_history(builder, described.name)
+            else:
+                with Store.open(workspace, write=False) as store:
+                    built = build_from_sessions(
+                        builder, store, next(store.find(Repository, id=described.id), described)
+                    )
     write_tasks(target, built.tasks)
     if as_json:
         emit_json(

@@ -1,10 +1,10 @@
 """Tasks out of a repository's history: commits that change code and tests, judged by running those tests.
 
-How it fits: `golddiff tasks build`; `session_tasks` makes tasks of accepted sessions, which `collect` runs, too. Newest
-commits first; whatever makes no task is left out, with a counted reason. For a commit that is left, the tree of its
-parent gets the commit's test files and the tests are run in the sandbox twice, without the commit's other changes and
-with them. Tests that pass only then decide the task. `Grader.confirm` has the last word: three runs that agree, and
-canaries that work. Some commits are run at a time, so that all cores are busy.
+How it fits: `golddiff tasks build`; `session_tasks` makes tasks of accepted sessions, which a `Builder` runs, too. The
+newest commits come first; whatever makes no task is left out, with a counted reason. For a commit that is left, the
+tree of its parent gets the commit's test files and the tests are run in the sandbox twice, without the commit's other
+changes and with them. Tests that pass only then decide the task. `Grader.confirm` has the last word: three runs that
+agree, and canaries that work. Some commits are run at a time, so that all cores are busy.
 
 Not covered: languages other than Python; tests that need a network, a database or another Python.
 Method: SWE-bench (Jimenez et al. 2024, arXiv 2310.06770), section 2.1.
@@ -31,7 +31,7 @@ from golddiff.scoring.executed import Unscored
 from golddiff.scoring.grading import Grader
 from golddiff.scoring.suite import Suite, is_test
 
-__all__ = ["BuildConfig", "Built", "Files", "build", "collect"]
+__all__ = ["BuildConfig", "Builder", "Built", "Files", "build"]
 
 AT_ONCE = 8
 """Commits or sessions whose tests are run at a time."""
@@ -86,23 +86,41 @@ class Files:
     tests: dict[str, bytes | None]
 
 
-def build(
-    git: GitRepository,
-    name: str,
-    grader: Grader,
-    packages: tuple[Path, ...] = (),
-    config: BuildConfig | None = None,
-    progress: Callable[[int, int], None] = lambda looked_at, tasks: None,
-    plugins: tuple[str, ...] = (),
-) -> Built:
-    """Build tasks from the default branch of `git`.
+@dataclass(frozen=True)
+class Builder:
+    """What tasks are built with, whatever they are made of."""
 
-    `name` is the repository's, `packages` hold what its tests import, `plugins` are modules of pytest's that they need.
+    git: GitRepository
+    grader: Grader
+    packages: tuple[Path, ...] = ()
+    """Folders that hold what the tests import."""
+    plugins: tuple[str, ...] = ()
+    """Modules of pytest plugins that the tests need."""
+    config: BuildConfig = field(default_factory=BuildConfig)
+    progress: Callable[[int, int], None] = lambda looked_at, tasks: None
+
+    def collect(self, built: Built, candidates: Iterator[tuple[RepositoryTask, Files]]) -> Built:
+        """Run candidates, some at a time, until there are as many tasks as wanted or no more candidates."""
+        while len(built.tasks) < self.config.limit:
+            some = list(islice(candidates, min(AT_ONCE, self.config.limit - len(built.tasks))))
+            if not some:
+                break
+            built.take(some, _decided(self, some))
+        self.tell(built)
+        return built
+
+    def tell(self, built: Built) -> None:
+        """Say how far it is."""
+        self.progress(built.looked_at, len(built.tasks))
+
+
+def build(builder: Builder, name: str) -> Built:
+    """Build tasks from the default branch of the repository, which is called `name`.
 
     Raises:
         InputError: the repository has no commit.
     """
-    config = config or BuildConfig()
+    git, config = builder.git, builder.config
     branch = git.default_branch()
     if branch is None:
         raise InputError("the repository has no commit yet, so there is no change to learn a task from.")
@@ -112,33 +130,14 @@ def build(
 
     def candidates() -> Iterator[tuple[RepositoryTask, Files]]:
         for commit, changes in _changes(git, shas, facts, built, config):
-            progress(built.looked_at, len(built.tasks))
+            builder.tell(built)
             files = _files(git, commit, changes, config)
             if isinstance(files, str):
                 built.dropped[files] += 1
             else:
                 yield _draft(name, commit), files
 
-    collect(built, candidates(), config.limit, git, grader, packages, plugins)
-    progress(built.looked_at, len(built.tasks))
-    return built
-
-
-def collect(
-    built: Built,
-    candidates: Iterator[tuple[RepositoryTask, Files]],
-    limit: int,
-    git: GitRepository,
-    grader: Grader,
-    packages: tuple[Path, ...],
-    plugins: tuple[str, ...],
-) -> None:
-    """Run candidates, some at a time, until there are `limit` tasks or no more candidates."""
-    while len(built.tasks) < limit:
-        some = list(islice(candidates, min(AT_ONCE, limit - len(built.tasks))))
-        if not some:
-            break
-        built.take(some, _decided(git, some, grader, packages, plugins))
+    return builder.collect(built, candidates())
 
 
 def _draft(name: str, commit: CommitFacts) -> RepositoryTask:
@@ -204,23 +203,20 @@ def _files(
     return "its change would be refused" if reason else Files(change, data)
 
 
-def _decided(
-    git: GitRepository,
-    drafts: Sequence[tuple[RepositoryTask, Files]],
-    grader: Grader,
-    packages: tuple[Path, ...] = (),
-    plugins: tuple[str, ...] = (),
-) -> list[RepositoryTask | str]:
+def _decided(builder: Builder, drafts: Sequence[tuple[RepositoryTask, Files]]) -> list[RepositoryTask | str]:
     """Return each task with its change, its tests and what was seen of them, or why there is none, in order.
 
     `Built.take` knows the reasons that are about tests that were run.
     """
+    git, grader = builder.git, builder.grader
     found = [_with_patches(git, *draft) for draft in drafts]
     with tempfile.TemporaryDirectory(prefix="golddiff-") as folder:
 
         def suites() -> dict[int, Suite]:
             return {
-                index: suite_of(task, Path(folder) / str(index), files.tests, packages, files.change, plugins)
+                index: suite_of(
+                    task, Path(folder) / str(index), files.tests, builder.packages, files.change, builder.plugins
+                )
                 for index, (task, (_, files)) in enumerate(zip(found, drafts, strict=True))
                 if isinstance(task, RepositoryTask)
             }

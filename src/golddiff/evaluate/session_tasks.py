@@ -3,7 +3,7 @@
 How it fits: `golddiff tasks build --source sessions`. Reads the outcomes that the store holds of one repository; the
 base, the gold diff and the linked commits are theirs. The instruction is what the user had asked for by the end of the
 first attempt, as rows of a dataset have it (`prompts.session`). Tests are those of the gold diff and of the linked
-commits, in the form of the latest of these; `building.collect` runs them before and after the gold diff.
+commits, in the form of the latest of these; the `Builder` runs them before and after the gold diff.
 
 `rights` is asked for each session (use `evaluate`): terms of a provider do not matter, since nothing is trained; the
 licence and the user's consent do.
@@ -13,18 +13,16 @@ Not covered: sessions whose accepted work was never committed, and what `buildin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from golddiff import patch
 from golddiff.errors import InputError
-from golddiff.evaluate.building import NO_CODE, NO_TEST, TOO_LARGE, BuildConfig, Built, Files, collect
+from golddiff.evaluate.building import NO_CODE, NO_TEST, TOO_LARGE, BuildConfig, Builder, Built, Files
 from golddiff.evaluate.repository_tasks import RepositoryTask, after, base_reader
 from golddiff.git import GitRepository
 from golddiff.prompts.session import first_attempt, session_instruction
 from golddiff.rights import Grants, mask_homes, permits, redact_text
 from golddiff.rights.provenance import provenance_of
-from golddiff.scoring.grading import Grader
 from golddiff.scoring.suite import is_test
 from golddiff.store import Store
 from golddiff.types import Attempt, EventKind, Grant, Outcome, Repository, Session, SessionState
@@ -34,34 +32,23 @@ __all__ = ["build_from_sessions"]
 _KEPT = (SessionState.ACCEPTED, SessionState.REVISED)
 
 
-def build_from_sessions(
-    store: Store,
-    git: GitRepository,
-    repository: Repository,
-    grader: Grader,
-    packages: tuple[Path, ...] = (),
-    config: BuildConfig | None = None,
-    progress: Callable[[int, int], None] = lambda looked_at, tasks: None,
-    plugins: tuple[str, ...] = (),
-) -> Built:
-    """Build tasks from the accepted sessions of `repository`; arguments are those of `building.build`."""
-    config = config or BuildConfig()
+def build_from_sessions(builder: Builder, store: Store, repository: Repository) -> Built:
+    """Build tasks from the accepted sessions of `repository`."""
+    git = builder.git
     built, grants = Built(), Grants(store.find(Grant))
 
     def candidates() -> Iterator[tuple[RepositoryTask, Files]]:
         for outcome in list(store.find(Outcome, repository_id=repository.id)):
-            progress(built.looked_at, len(built.tasks))
+            builder.tell(built)
             built.looked_at += 1
             draft = _draft(store, git, repository, outcome, grants)
-            files = draft if isinstance(draft, str) else _files(git, draft, outcome, config)
+            files = draft if isinstance(draft, str) else _files(git, draft, outcome, builder.config)
             if isinstance(draft, str) or isinstance(files, str):
                 built.dropped[str(files)] += 1
             else:
                 yield draft, files
 
-    collect(built, candidates(), config.limit, git, grader, packages, plugins)
-    progress(built.looked_at, len(built.tasks))
-    return built
+    return builder.collect(built, candidates())
 
 
 def _draft(
