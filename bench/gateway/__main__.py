@@ -48,8 +48,10 @@ from bench.gateway.systems import (
     stop,
     stopped_at_end,
 )
+from bench.gateway.upstream import EVENTS, TICK_SEC
 
 HEADLINE = "golddiff, everything on"
+STREAM_SEC = EVENTS * TICK_SEC
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -73,11 +75,22 @@ def fsync_ms(folder: Path, count: int = 200) -> float:
 class Bench:
     """All systems, and what was seen of each."""
 
-    def __init__(self, systems: list[System], upstream: int, seconds: float) -> None:
+    def __init__(self, systems: list[System], upstream: int, folder: Path, seconds: float) -> None:
+        self.systems = systems
         self.upstream = upstream
+        self.folder = folder
         self.seconds = seconds
         self.answered = {system.name: 0 for system in systems}
         self.number = 0
+
+    def let_settle(self) -> None:
+        """Wait until no system works on what is left of its last turn, as golddiff's takers do; 15 s at most."""
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
+            before = sum(sum(system.cpu().values()) for system in self.systems)
+            time.sleep(0.25)
+            if sum(sum(system.cpu().values()) for system in self.systems) - before < 0.02:
+                return
 
     def load(self, system: System, clients: int, **options: Any) -> Load:
         self.number += 1_000_000
@@ -87,6 +100,8 @@ class Bench:
 
     def one(self, system: System, clients: int, **options: Any) -> dict[str, float]:
         """One system in one round: its own figures, and what it added to the provider's."""
+        self.let_settle()
+        sync_ms = fsync_ms(self.folder, 50)
         alone = drive(self.upstream, clients, min(self.seconds, 1.0), **options)
         before = system.cpu()
         seen = self.load(system, clients, **options)
@@ -99,6 +114,7 @@ class Bench:
             "failures": seen.failures,
             "answered": seen.answered,
             "direct_p50": percentile(alone.latencies, 0.5) * 1000,
+            "fsync_ms": sync_ms,
             "megabytes": system.megabytes(),
         }
         for name, share in (("p50", 0.5), ("p99", 0.99)):
@@ -167,7 +183,7 @@ def main() -> None:
         try:
             with stopped_at_end(systems):
                 missing = _start_all(systems, upstream, folder, options)
-                bench = Bench(systems, upstream, options.seconds)
+                bench = Bench(systems, upstream, folder, options.seconds)
                 found = _measure(bench, systems, folder, options)
                 time.sleep(3)  # the taker's last round
                 kept = [one for one in systems if one.folder is not None and bench.answered[one.name]]
@@ -242,12 +258,14 @@ def _measure(bench: Bench, systems: list[System], folder: Path, options: argpars
         print("streams in one burst, 32 connections", file=sys.stderr)
         found["burst_32"] = bench.rounds(options.rounds, systems, 32, model="burst")
         print("paced streams, 32 connections", file=sys.stderr)
-        found["paced_32"] = bench.rounds(options.rounds, systems, 32, model="paced")
+        found["paced_32"] = bench.rounds(options.rounds, systems, 32, model="paced", spread=STREAM_SEC)
+        print("paced streams that begin at once, 32 connections", file=sys.stderr)
+        found["paced_32_at_once"] = bench.rounds(options.rounds, systems, 32, model="paced")
     if "growth" in sections:
         ours = [system for system in systems if system.name == HEADLINE]
         for clients in (10, 100, 1000):
             print(f"{clients} open streams", file=sys.stderr)
-            found[f"paced_{clients}"] = bench.rounds(1, ours, clients, model="paced")
+            found[f"paced_{clients}"] = bench.rounds(1, ours, clients, model="paced", spread=STREAM_SEC)
     if "stored" in sections and any(system.name == HEADLINE for system in systems):
         found |= _stored(bench, systems, folder, options)
     found["fsync_ms_after"] = fsync_ms(folder)

@@ -157,11 +157,14 @@ class _Run:
         if self.open == 0:
             self.done.set()
 
-    async def go(self, clients: int) -> Load:
+    async def go(self, clients: int, spread: float) -> Load:
         start = time.perf_counter()
-        self.open = 0
+        self.open = 1  # not done before the last one began
         for _ in range(clients):
             self._again()
+            if spread:
+                await asyncio.sleep(spread / clients)
+        self.lost(None)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.done.wait(), self.until - start + 30)
         self.load.seconds = time.perf_counter() - start
@@ -178,14 +181,15 @@ def drive(
     headers: str = "",
     path: str = "/v1/chat/completions",
     first: int = 0,
+    spread: float = 0.0,
 ) -> Load:
-    """Load the server on `port`, and return what the clients saw."""
+    """Load the server on `port`, and return what the clients saw; `spread`: seconds over which the clients begin."""
     streams = model != "plain"
     own = f"Host: localhost\r\nContent-Type: application/json\r\n{headers}"
     head = f"POST {path} HTTP/1.1\r\n{own}Content-Length: %d\r\n\r\n".encode()
 
     async def work() -> Load:
-        return await _Run(port, head, bodies(kilobytes, model, streams), seconds, streams, first).go(clients)
+        return await _Run(port, head, bodies(kilobytes, model, streams), seconds, streams, first).go(clients, spread)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work())

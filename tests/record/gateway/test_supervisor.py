@@ -67,6 +67,29 @@ def test_a_child_is_started_again_and_ends_with_its_supervisor_however_that_ends
     assert "canary" not in said
 
 
+NICE = """
+import os, signal, sys
+from pathlib import Path
+from golddiff.record.gateway.supervisor import Child, supervise
+
+def say(name):
+    Path(sys.argv[1], name).write_text(str(os.nice(0)))
+    signal.pause()
+
+children = [Child("one", lambda: say("one")), Child("two", lambda: say("two"), last=True)]
+supervise(children, [], 1.0, print)
+"""
+
+
+def test_who_works_on_what_the_others_leave_gives_way_to_them(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", NICE, str(tmp_path)]) as process:
+        places = tmp_path / "one", tmp_path / "two"
+        until(lambda: all(place.exists() and place.read_text() for place in places))
+        process.terminate()
+    first, last = (int(place.read_text()) for place in places)
+    assert last == min(first + 10, 19)
+
+
 def test_a_workspace_has_one_gateway(tmp_path: Path) -> None:
     first = only_gateway_of(tmp_path / "gateway")
     with pytest.raises(UsageError, match="serves"):

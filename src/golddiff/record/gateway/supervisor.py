@@ -28,6 +28,7 @@ from golddiff.record.gateway.worker import listen
 
 _CHILDREN_END_SEC = 3.0
 """What a process has after its drain time, seconds: the recorder's last group, and the interpreter's exit."""
+_LAST_NICENESS = 10
 _QUICK_DEATH_SEC = 1.0
 _LONGEST_PAUSE_SEC = 10.0
 _PR_SET_PDEATHSIG = 1
@@ -44,7 +45,7 @@ class Child(msgspec.Struct):
     died: Callable[[], None] | None = None
     """Called in the supervisor when it died by itself, before it is started again."""
     last: bool = False
-    """Stopped when the others have ended: it works on what they left."""
+    """It works on what the others leave: in the time that they do not need, and stopped when they have ended."""
     pid: int = 0
     started: float = 0.0
     again_at: float = 0.0
@@ -121,6 +122,8 @@ def _start(child: Child) -> None:
         os.umask(0o077)  # spool, store and counters hold people's words and are their owner's only
         with contextlib.suppress(OSError):  # what `ps` and `top` show; 15 characters
             Path("/proc/self/comm").write_text(f"gd-{child.name.replace(' ', '-')}", "ascii")
+        if child.last:
+            os.nice(_LAST_NICENESS)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the supervisor decides
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
