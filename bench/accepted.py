@@ -2,8 +2,9 @@
 
     python -m bench.accepted --shared SHARED/data --repositories FOLDER [--packages SITE-PACKAGES] [--results FILE]
 
-Tasks: HumanEval and MBPP with their reference solutions (`exec-tasks`), and commits of six Python repositories with
-their own tests (`git-history-tasks`), whose trees come from bare clones `FOLDER/<owner>+<name>/repo`. Of each task:
+Tasks: HumanEval and MBPP with their reference solutions (`exec-tasks`, as `golddiff tasks import` reads them), and
+commits of six Python repositories with their own tests (`git-history-tasks`), whose trees come from bare clones
+`FOLDER/<owner>+<name>/repo`. Of each task:
 
 1. *before*: the tree with the accepted change's tests and without the change. Every test that the task says the change
    made pass must not pass.
@@ -29,6 +30,8 @@ from typing import Any
 
 import msgspec
 
+from golddiff.evaluate.formats import read_tasks
+from golddiff.evaluate.programs import ProgramTask, candidate, suite_of
 from golddiff.git.repository import GitRepository
 from golddiff.sandbox.bubblewrap import open_sandbox
 from golddiff.scoring.executed import Unscored
@@ -36,8 +39,8 @@ from golddiff.scoring.grading import Grade, Grader
 from golddiff.scoring.suite import Suite
 
 _BEGIN, _END = "<!-- bench/accepted begin -->", "<!-- bench/accepted end -->"
-_CHUNK = {True: 60, False: 4}
-"""Tasks at once: small ones share a warm interpreter, repositories' have one each."""
+_PROGRAMS, _COMMITS = 60, 4
+"""Tasks at once: programs share a warm interpreter, commits have one each."""
 
 
 @dataclass(frozen=True)
@@ -82,16 +85,13 @@ def main() -> None:
     done = [msgspec.convert(row, Found) for row in _rows(arguments.results)] if arguments.results else []
     known = {(found.source, found.task) for found in done}
     with tempfile.TemporaryDirectory() as folder:
-        for source, tasks in _sources(arguments, Path(folder), known):
-            size = _CHUNK[source in ("HumanEval", "MBPP")]
-            for start in range(0, len(tasks), size):
-                chunk = tasks[start : start + size]
-                for found in _measure(grader, source, chunk, arguments.times):
-                    done.append(found)
-                    print(found.task, found.reason or "confirmed", found.grades, flush=True)
-                    if arguments.results:
-                        with arguments.results.open("ab") as target:
-                            target.write(msgspec.json.encode(found) + b"\n")
+        for source, tasks in _chunks(arguments, Path(folder), known):
+            for found in _measure(grader, source, tasks, arguments.times):
+                done.append(found)
+                print(found.task, found.reason or "confirmed", *found.grades, flush=True)
+                if arguments.results:
+                    with arguments.results.open("ab") as target:
+                        target.write(msgspec.json.encode(found) + b"\n")
     text = "\n".join(_report(done))
     print(text)
     if arguments.write:
@@ -135,10 +135,10 @@ def _measure(grader: Grader, source: str, tasks: Sequence[Task], times: int) -> 
     usable = {task.name: suite for task, suite in zip(tasks, confirmed, strict=True) if isinstance(suite, Suite)}
     work = [task for task in tasks if task.name in usable for _ in range(times)]
     grades = grader.grade([(usable[task.name], task.accepted) for task in work])
+    unchanged = grader.all_outcomes([(task.suite, {}) for task in tasks])
     found = []
-    for task, suite in zip(tasks, confirmed, strict=True):
+    for task, suite, before in zip(tasks, confirmed, unchanged, strict=True):
         ended = [grade for one, grade in zip(work, grades, strict=True) if one is task]
-        before = grader.outcomes(task.suite, {})
         found.append(
             Found(
                 source=source,
@@ -168,17 +168,22 @@ def _line(text: str) -> str:
 # tasks
 
 
-def _sources(
+def _chunks(
     arguments: argparse.Namespace, folder: Path, known: set[tuple[str, str]]
 ) -> Iterator[tuple[str, list[Task]]]:
+    """Yield tasks to measure together with their source; trees of commits are laid out when their turn comes."""
     packages = tuple(arguments.packages)
     empty = folder / "empty"
     empty.mkdir()
     for source, name in (("HumanEval", "humaneval.jsonl"), ("MBPP", "mbpp_train_val_prompt.jsonl")):
         if arguments.only not in source:
             continue
-        rows = list(_rows(arguments.shared / "exec-tasks" / name))[: arguments.most]
-        yield source, [_small(row, empty, packages) for row in rows if (source, str(row["task_id"])) not in known]
+        read = read_tasks(arguments.shared / "exec-tasks" / name)
+        for reason, count in read.dropped.items():
+            print(f"{source}: {count} left out: {reason}", flush=True)
+        programs = [task for task in read.tasks[: arguments.most] if (source, task.task_id) not in known]
+        for start in range(0, len(programs), _PROGRAMS):
+            yield source, [_program(task, empty, packages) for task in programs[start : start + _PROGRAMS]]
     for path in sorted((arguments.shared / "git-history-tasks").glob("*.jsonl")):
         clone, source = arguments.repositories / path.stem / "repo", path.stem.replace("+", "/")
         if arguments.only not in source:
@@ -187,7 +192,8 @@ def _sources(
             with GitRepository.open(clone) as git:
                 rows = list(_rows(path))[: arguments.most]
                 rows = [row for row in rows if (source, row["task_id"]) not in known]
-                yield source, [_commit(row, git, folder, packages) for row in rows]
+                for start in range(0, len(rows), _COMMITS):
+                    yield source, [_commit(row, git, folder, packages) for row in rows[start : start + _COMMITS]]
         else:
             print(f"{path.stem}: no clone at {clone}, left out", flush=True)
 
@@ -197,27 +203,9 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
 
 
-def _small(row: dict[str, Any], tree: Path, packages: tuple[Path, ...]) -> Task:
-    """A function and its asserts, as a module and a test file."""
-    if "entry_point" in row:
-        solution = row["prompt"] + row["canonical_solution"]
-        body = "\n".join("    " + line for line in row["test"].splitlines())
-        entry = row["entry_point"]
-        test = (
-            f"from solution import *\nfrom solution import {entry}\n\n\ndef test_all():\n{body}\n    check({entry})\n"
-        )
-    else:
-        solution = row["code"]
-        setup = "\n".join("    " + line for line in row.get("test_setup_code", "").splitlines())
-        body = "\n".join("    " + line for line in row["test_list"])
-        test = f"import solution\n\n\ndef test_all():\n    globals().update(vars(solution))\n{setup}\n{body}\n"
-    suite = Suite(
-        tree=tree,
-        expected=("test_task.py::test_all",),
-        protected={"test_task.py": test.encode()},
-        packages=packages,
-    )
-    return Task(str(row["task_id"]), suite, {"solution.py": solution.replace("\r", "")}, suite.expected)
+def _program(task: ProgramTask, empty: Path, packages: tuple[Path, ...]) -> Task:
+    suite = suite_of(task, empty, packages)
+    return Task(task.task_id, suite, dict(candidate(task, task.canonical_solution)), suite.expected)
 
 
 def _commit(row: dict[str, Any], git: GitRepository, folder: Path, packages: tuple[Path, ...]) -> Task:
