@@ -52,6 +52,8 @@ from bench.gateway.upstream import EVENTS, TICK_SEC
 
 HEADLINE = "golddiff, everything on"
 STREAM_SEC = EVENTS * TICK_SEC
+EQUAL_RATES = (500, 1000)
+"""Requests a second that golddiff and nginx are given alike; the other peers cannot answer as many here."""
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -251,6 +253,10 @@ def _measure(bench: Bench, systems: list[System], folder: Path, options: argpars
         for clients in (1, 32, 256):
             print(f"4 KB, {clients} connections", file=sys.stderr)
             found[f"plain_{clients}"] = bench.rounds(options.rounds, systems, clients)
+        able = [system for system in systems if system.name in OURS or system.name == "nginx"]
+        for rate in EQUAL_RATES:
+            print(f"4 KB, 32 connections, {rate} requests a second", file=sys.stderr)
+            found[f"equal_{rate}"] = bench.rounds(options.rounds, able, 32, rate=rate)
     if "large" in sections:
         print("200 KB, 32 connections", file=sys.stderr)
         found["large_32"] = bench.rounds(options.rounds, systems, 32, kilobytes=200.0)

@@ -1,4 +1,4 @@
-"""Clients in a closed loop: each of N connections sends its next request when its answer is complete.
+"""Clients: each of N connections sends its next request when its answer is complete, or when it is time to.
 
 Requests differ from each other (bodies of made-up code, with a number at their beginning), as those of different
 sessions do: a recorder that stores equal bodies once gains little here. Answers are read with httptools.
@@ -67,12 +67,23 @@ class _Client(asyncio.Protocol):
         self.first_seen = False
         self.ended = False
         self.bad = False
+        self.due = time.perf_counter()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]
         self.ask()
 
+    def ask_in_time(self) -> None:
+        """Ask now, or `pause` after this connection last was to ask."""
+        self.due = max(self.due + self.run.pause, time.perf_counter() - self.run.pause)
+        if (wait := self.due - time.perf_counter()) > 0:
+            asyncio.get_running_loop().call_later(wait, self.ask)
+        else:
+            self.ask()
+
     def ask(self) -> None:
+        if self.transport.is_closing():
+            return
         self.start = time.perf_counter()
         self.first_seen = False
         self.transport.writelines(self.run.request())
@@ -109,8 +120,11 @@ class _Client(asyncio.Protocol):
 
 
 class _Run:
-    def __init__(self, port: int, head: bytes, made: list[bytes], seconds: float, streams: bool, first: int) -> None:
+    def __init__(
+        self, port: int, head: bytes, made: list[bytes], seconds: float, streams: bool, first: int, pause: float
+    ) -> None:
         self.port = port
+        self.pause = pause
         self.head = head
         self.made = made
         self.streams = streams
@@ -134,7 +148,7 @@ class _Run:
         if now >= self.until:
             client.transport.close()
         elif client.keep:
-            client.ask()
+            client.ask_in_time()
         else:
             client.transport.close()
             self._again()
@@ -182,14 +196,22 @@ def drive(
     path: str = "/v1/chat/completions",
     first: int = 0,
     spread: float = 0.0,
+    rate: float | None = None,
 ) -> Load:
-    """Load the server on `port`, and return what the clients saw; `spread`: seconds over which the clients begin."""
+    """Load the server on `port`, and return what the clients saw.
+
+    `spread`: seconds over which the clients begin. `rate`: requests a second that they send together, evenly; fewer
+    where answers take too long. None: as many as are answered.
+    """
+    pause = clients / rate if rate else 0.0
     streams = model != "plain"
     own = f"Host: localhost\r\nContent-Type: application/json\r\n{headers}"
     head = f"POST {path} HTTP/1.1\r\n{own}Content-Length: %d\r\n\r\n".encode()
 
     async def work() -> Load:
-        return await _Run(port, head, bodies(kilobytes, model, streams), seconds, streams, first).go(clients, spread)
+        return await _Run(port, head, bodies(kilobytes, model, streams), seconds, streams, first, pause).go(
+            clients, spread or pause
+        )
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work())

@@ -109,6 +109,11 @@ _LEAST_MS = 0.1
 """Added milliseconds below which a median of some rounds cannot be told from nothing, on a machine that does more."""
 
 
+def _equal(found: dict[str, Any]) -> dict[str, Rounds]:
+    """Requests a second that all were given → rounds."""
+    return {name.partition("_")[2]: found[name] for name in found if name.startswith("equal_")}
+
+
 def _targets(found: dict[str, Any]) -> list[str]:
     """The rows that the project set itself, each from this run alone."""
     lines = ["**Targets**", "", "| | measured | floor | moonshot |", "|---|---|---|---|"]
@@ -126,11 +131,12 @@ def _targets(found: dict[str, Any]) -> list[str]:
         add("G2: added p99 under LiteLLM's, 32 connections", f"1/{measured}", "1/20", "1/100")
     if "nginx" in plain:
         for system, what, floor, moonshot in ((_BARE, "bare", "3 x", "1.5 x"), (_OURS, "everything on", "8 x", "4 x")):
-            for clients, rounds in ((32, plain), (256, found.get("plain_256", {}))):
+            same = {f"both {rate} requests a second": rounds for rate, rounds in _equal(found).items()}
+            most = {f"as many as each answers, {n} connections": found.get(f"plain_{n}", {}) for n in (32, 256)}
+            for how, rounds in (same | most).items():
                 if system in rounds:
                     measured = _ratio(rounds, "nginx", system, "per_cpu")
-                    where = f"{what}, {clients} connections"
-                    add(f"G3: CPU per request over nginx's, {where}", f"{measured} x", floor, moonshot)
+                    add(f"G3: CPU per request over nginx's, {what}, {how}", f"{measured} x", floor, moonshot)
     if _OURS in alone:
         added, sync = _median(alone[_OURS], "added_p50"), _median(alone[_OURS], "fsync_ms")
         what = f"G4: added p50, 1 connection (fdatasync {sync:.2f} ms)"
@@ -158,6 +164,8 @@ def text(found: dict[str, Any]) -> str:
     for clients in (32, 256, 1):
         if f"plain_{clients}" in found:
             lines += _plain(found[f"plain_{clients}"], f"4 KB request, 2 KB answer, {clients} connections")
+    for rate, rounds in _equal(found).items():
+        lines += _plain(rounds, f"4 KB request, 2 KB answer, 32 connections, {rate} requests a second for each")
     if "large_32" in found:
         lines += _plain(found["large_32"], "200 KB request, 2 KB answer, 32 connections")
     if "burst_32" in found:
