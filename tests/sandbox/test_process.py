@@ -91,9 +91,9 @@ def test_what_cannot_be_limited_never_runs(sandbox: Bubblewrap, monkeypatch: pyt
 def test_the_time_of_a_command_counts_from_when_its_sandbox_stands(
     sandbox: Bubblewrap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slowly(first: int, limits: Limits, uid: int | None) -> None:
+    def slowly(first: int, limits: Limits) -> None:
         time.sleep(0.3)
-        confine(first, limits, uid)
+        confine(first, limits)
 
     monkeypatch.setattr(process, "confine", slowly)
     assert sandbox.run(["/bin/echo", "there"], limits=Limits(wall_sec=0.25)).stdout == b"there\n"

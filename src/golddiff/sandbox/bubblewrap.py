@@ -24,6 +24,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from golddiff.sandbox.contract import Batch, Ending, Job, LateStart, Limits, Res
 from golddiff.sandbox.pool import run_batches
 from golddiff.sandbox.process import OUTSIDE, Inside
 from golddiff.sandbox.stage import Stage
+from golddiff.sandbox.stranger import Stranger
 from golddiff.sandbox.syscalls import seccomp_program
 
 __all__ = ["Bubblewrap", "open_sandbox"]
@@ -121,7 +123,7 @@ class Bubblewrap:
             folders["python"] = self._interpreter.source
         self._uid, self._folders = policy.unprivileged_uid(), folders
         enter, seen = policy.stage_prefix(self._uid, folders)
-        self._stage = Stage(enter, self._uid) if enter and self._uid is not None else None
+        self._stage = Stage(enter) if enter else None
         self._binary = seen["bwrap"] / binary.resolve().relative_to(folders["bwrap"])
         self._readable = {"/python": seen["python"]} if self._interpreter.source else {}
         self._version = ""
@@ -145,9 +147,16 @@ class Bubblewrap:
             raise SandboxError("does not run what it is given: the probe said nothing") from None
         if problems:
             raise SandboxError("does not contain: " + ", ".join(problems))
-        ask = [*self._enter(), str(self._binary), "--version"]
-        version = subprocess.run(ask, capture_output=True, text=True, check=False, cwd="/", env=OUTSIDE)
-        self._version = version.stdout.strip() or "bubblewrap"
+        ask = partial(subprocess.check_output, [str(self._binary), "--version"], text=True, cwd="/", env=OUTSIDE)
+        stranger = self._stranger()
+        try:
+            version: str = stranger.do(ask) if stranger else ask()
+        except (subprocess.SubprocessError, ValueError) as problem:
+            raise SandboxError(f"does not tell its version: {problem}") from problem
+        finally:
+            if stranger:
+                stranger.close()
+        self._version = version.strip() or "bubblewrap"
 
     def run(
         self, argv: Sequence[str], *, files: Mapping[str, bytes] | None = None, limits: Limits | None = None
@@ -160,8 +169,8 @@ class Bubblewrap:
         return self._run(argv, files or {}, limits, _PATIENT_START_SEC)
 
     def _run(self, argv: Sequence[str], files: Mapping[str, bytes], limits: Limits, wait_sec: float) -> Result:
-        command = self._command(argv, limits)
-        with Inside(command, self._filter, files, limits=limits, uid=self._uid, wait_sec=wait_sec) as inside:
+        command, stranger = self._command(argv, limits), self._stranger()
+        with Inside(command, self._filter, files, limits=limits, stranger=stranger, wait_sec=wait_sec) as inside:
             started = time.monotonic()
             stopped = inside.read_all(started + limits.wall_sec, limits.output_bytes)
             code = None if stopped else inside.process.wait()
@@ -182,13 +191,15 @@ class Bubblewrap:
             raise results
         return results
 
-    def _enter(self) -> list[str]:
-        return self._stage.prefix() if self._stage else policy.drop_prefix(self._uid)
+    def _stranger(self) -> Stranger | None:
+        mounts = self._stage.descriptor if self._stage else None
+        return None if self._uid is None else Stranger(self._uid, mounts)
 
     def _command(
         self, argv: Sequence[str], limits: Limits, readable: Mapping[str, Path] | None = None
     ) -> Callable[[list[str]], list[str]]:
-        prefix, seen = self._enter(), self._readable
+        """Return what starts bubblewrap: as the stranger, in its stage; with more `readable`, as us."""
+        prefix, seen = list[str](), self._readable
         if readable:
             names = {f"r{number}": folder.resolve() for number, folder in enumerate(readable.values())}
             prefix, found = policy.privilege_prefix(self._uid, self._folders | names)
@@ -223,7 +234,14 @@ class _Server:
         )
         wait_sec = _PATIENT_START_SEC if patient else _START_SEC
         self._inside = Inside(
-            command, sandbox._filter, {}, limits=around, uid=sandbox._uid, private=True, wait_sec=wait_sec
+            command,
+            sandbox._filter,
+            {},
+            limits=around,
+            stranger=sandbox._stranger(),
+            drops=bool(batch.domain.readable),
+            private=True,
+            wait_sec=wait_sec,
         )
         line = self._line(wait_sec)
         if line != b'{"ready": true}':

@@ -18,6 +18,7 @@ import os
 import shutil
 import stat
 import sys
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -27,7 +28,6 @@ from golddiff.errors import SandboxError
 __all__ = [
     "Interpreter",
     "bwrap_arguments",
-    "drop_prefix",
     "interpreter",
     "privilege_prefix",
     "stage_prefix",
@@ -94,14 +94,10 @@ def privilege_prefix(uid: int | None, folders: dict[str, Path]) -> tuple[list[st
     The command is a prefix: bubblewrap's own argument list follows. Raises SandboxError where a tool is missing.
     """
     enter, seen = stage_prefix(uid, folders)
-    return enter + drop_prefix(uid), seen
-
-
-def drop_prefix(uid: int | None) -> list[str]:
-    """Return the prefix that becomes `uid` for good; none where there is nothing to drop."""
     if uid is None:
-        return []
-    return [_tool("setpriv"), f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--no-new-privs", "--"]
+        return enter, seen
+    drop = [_tool("setpriv"), f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--no-new-privs", "--"]
+    return enter + drop, seen
 
 
 def stage_prefix(uid: int | None, folders: dict[str, Path]) -> tuple[list[str], dict[str, Path]]:
@@ -134,12 +130,7 @@ def bwrap_arguments(*, readable: dict[str, Path], disk_bytes: int, libraries: st
     """
     arguments = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
     arguments += ["--cap-drop", "ALL", "--uid", str(SEEN_AS), "--gid", str(SEEN_AS), "--hostname", "sandbox"]
-    arguments += ["--ro-bind", "/usr", "/usr"]
-    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
-        if os.path.islink(f"/{name}"):
-            arguments += ["--symlink", os.readlink(f"/{name}"), f"/{name}"]
-        elif os.path.isdir(f"/{name}"):
-            arguments += ["--ro-bind", f"/{name}", f"/{name}"]
+    arguments += _system()
     for place, folder in readable.items():
         arguments += ["--ro-bind", str(folder), place]
     arguments += ["--proc", "/proc", "--dev", "/dev", "--size", str(disk_bytes), "--tmpfs", "/work"]
@@ -156,6 +147,18 @@ def bwrap_arguments(*, readable: dict[str, Path], disk_bytes: int, libraries: st
     for name, value in environment.items():
         arguments += ["--setenv", name, value]
     return arguments
+
+
+@cache
+def _system() -> tuple[str, ...]:
+    """Return the arguments for the system's programs and libraries."""
+    arguments = ["--ro-bind", "/usr", "/usr"]
+    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
+        if os.path.islink(f"/{name}"):
+            arguments += ["--symlink", os.readlink(f"/{name}"), f"/{name}"]
+        elif os.path.isdir(f"/{name}"):
+            arguments += ["--ro-bind", f"/{name}", f"/{name}"]
+    return tuple(arguments)
 
 
 def _tool(name: str) -> str:

@@ -24,12 +24,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, cast
 
 from golddiff.errors import SandboxError
 from golddiff.sandbox.confinement import confine
 from golddiff.sandbox.contract import Ending, LateStart, Limits
+from golddiff.sandbox.stranger import Stranger
 
 __all__ = ["OUTSIDE", "Inside"]
 
@@ -49,13 +51,15 @@ class Inside:
         files: Mapping[str, bytes],
         *,
         limits: Limits,
-        uid: int | None = None,
+        stranger: Stranger | None = None,
+        drops: bool = False,
         private: bool = False,
         wait_sec: float = 20.0,
     ) -> None:
         """Start `command(descriptor arguments)` with the filter and with `files` below /work.
 
-        `limits` hold for everything inside from its first instruction. `uid` is whom the command becomes, None: us.
+        `limits` hold for everything inside from its first instruction. `stranger` is whom the command runs as, None:
+        us; it starts the command, unless the command `drops` to it by itself, and ends with the sandbox.
         Raises SandboxError where bubblewrap ends before it has started anything, LateStart where that takes longer
         than `wait_sec`: then nothing has run inside, and nothing is left.
 
@@ -65,6 +69,8 @@ class Inside:
         self.out, self.err = bytearray(), bytearray()
         inputs = {f"/work/{_inside_path(name)}": data for name, data in files.items()}
         with contextlib.ExitStack() as ours:
+            if stranger:
+                ours.callback(stranger.close)
             with contextlib.ExitStack() as theirs:  # closed once they are inherited, so that their ends are seen
                 self._gone, held = _pipe(ours, theirs)
                 ours.callback(self._wait_until_gone)
@@ -95,7 +101,8 @@ class Inside:
                     passed += [jobs.fileno(), replies.fileno()]
                     line += [str(jobs.fileno()), str(replies.fileno())]
                 try:
-                    self.process = subprocess.Popen(
+                    start = partial(
+                        subprocess.Popen,
                         line,
                         stdin=subprocess.DEVNULL if private else subprocess.PIPE,
                         stdout=subprocess.DEVNULL if private else subprocess.PIPE,
@@ -105,6 +112,7 @@ class Inside:
                         env=OUTSIDE,
                         start_new_session=True,  # Ctrl-C is ours to handle; the sandbox dies with us
                     )
+                    self.process = stranger.do(start) if stranger and not drops else start()
                 except OSError as problem:
                     raise SandboxError(f"does not start: {problem}") from problem
                 ours.callback(self._end)
@@ -114,11 +122,17 @@ class Inside:
             for stream in (self.stdout, self.stderr):
                 os.set_blocking(stream.fileno(), False)
             self._streams = {self.stdout.fileno(): self.out, self.stderr.fileno(): self.err}
-            self._release(told, gate, seccomp, limits, uid, wait_sec)
+            self._release(told, gate, seccomp, limits, stranger, wait_sec)
             self._ours = ours.pop_all()
 
     def _release(
-        self, told: IO[bytes], gate: socket.socket, seccomp: bytes, limits: Limits, uid: int | None, wait_sec: float
+        self,
+        told: IO[bytes],
+        gate: socket.socket,
+        seccomp: bytes,
+        limits: Limits,
+        stranger: Stranger | None,
+        wait_sec: float,
     ) -> None:
         """Limit the first process inside, then let it go."""
         said, deadline = b"", time.monotonic() + wait_sec
@@ -130,7 +144,8 @@ class Inside:
                 break
             said += data
         try:
-            confine(int(json.loads(said)["child-pid"]), limits, uid)
+            limit = partial(confine, int(json.loads(said)["child-pid"]), limits)
+            stranger.do(limit) if stranger else limit()
             gate.sendall(seccomp)
             gate.shutdown(socket.SHUT_WR)  # closing it would not be enough where a fork of ours has a copy
         except (ValueError, KeyError, TypeError, OSError, SandboxError) as problem:
