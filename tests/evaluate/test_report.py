@@ -184,6 +184,9 @@ def test_many_arms_are_read_in_tables_and_their_names_do_not_lie_on_each_other(
     names = [trace["text"] for trace in found["plot-frontier"]["data"] if "text" in trace]
     assert ["teacher"] in names
     assert 2 <= sum(name[0].startswith("student") for name in names) <= 4  # six students lie on one point
+    named = [trace for trace in found["plot-frontier"]["data"] if trace.get("text", [""])[0]]
+    dearest = max(named, key=lambda trace: trace["x"][0])
+    assert "left" in dearest["textposition"]  # on its right is the edge of the page
     said = StringIO()
     terminal.show(summary, Console(file=said, width=300))
     told = [line for line in said.getvalue().splitlines() if line.startswith("Capability recovered at apply")]

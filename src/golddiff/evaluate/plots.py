@@ -299,7 +299,7 @@ def _labels(points: list[tuple[str, float, float]]) -> dict[str, str]:
         for place, (right, up) in _PLACES.items():
             across, along = sorted((x + 7 * right, x + right * (7 + 6.6 * len(name)))), sorted((y, y + 17 * up))
             box = across[0], along[0], across[1], along[1]
-            inside = box[0] > -40 and box[2] < _PLOT[0] + 60
+            inside = box[0] > -40 and box[2] <= _PLOT[0]  # the right edge is that of a telephone as well
             if inside and not any(_overlap(box, other) for other in taken if other != (x - 6, y - 6, x + 6, y + 6)):
                 found[name] = place
                 taken.append(box)
