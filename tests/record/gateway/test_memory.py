@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Callable
 
 import pytest
 
 from golddiff.errors import ConfigError
+from golddiff.record.capture import MemoryRecorder
 from golddiff.record.gateway import config
+from golddiff.record.gateway.request import Request
 from record.gateway.fakes import (
     STREAM_HEAD,
     Asked,
@@ -100,6 +103,29 @@ def test_what_a_request_held_is_let_go_however_it_ends(script: object, data: byt
             await gate.ask(data)
             await until(lambda: not gate.worker.service.connections)
             assert gate.worker.service.held_bytes == 0
+
+    run(work())
+
+
+def requests_in_memory() -> int:
+    return sum(type(each) is Request for each in gc.get_objects())
+
+
+def test_a_request_that_is_over_is_freed_at_once_and_not_when_the_garbage_collector_comes() -> None:
+    async def work() -> None:
+        async with (
+            ScriptedServer(sends(json_answer())) as upstream,
+            gateway(upstream, recorder=MemoryRecorder()) as gate,
+        ):
+            gc.collect()
+            gc.disable()
+            try:
+                before = requests_in_memory()
+                await gate.ask(request(close=False) * 4 + request())
+                await gate.settled(5)
+                assert requests_in_memory() == before
+            finally:
+                gc.enable()
 
     run(work())
 

@@ -73,7 +73,9 @@ class _Hold:
         self.ended = ended
         self.expires = expires
         self.holds = holds
-        self.let_go = ended.let_go
+        # taken, not shared: an ended call that kept its own method would keep itself, and its bodies, until the garbage
+        # collector comes round
+        self.let_go, ended.let_go = ended.let_go, None
         self.waited_out = False
 
     def done(self, verdict: Verdict) -> None:
