@@ -161,6 +161,12 @@ def test_exercises_of_a_track_are_found_and_those_of_other_languages_counted(tmp
     assert read_tasks(tmp_path / "exercises/practice/leap").tasks == [task]
 
 
+def test_what_lies_beside_an_exercise_is_there_for_its_tests_named_or_not(tmp_path: Path) -> None:
+    exercise(tmp_path, editor=[])
+    (task,) = read_tasks(tmp_path).tasks
+    assert task.files == {"data.py": "X = 1\n"}
+
+
 def test_an_exercise_cannot_name_files_outside_its_folder(tmp_path: Path) -> None:
     (tmp_path / "secret.py").write_text("x")
     exercise(tmp_path / "leap", editor=["../secret.py"])

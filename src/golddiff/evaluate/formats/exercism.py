@@ -72,6 +72,8 @@ def _task(folder: Path) -> ProgramTask | str:
     if "/" in solution or len(files.solution) > 1:
         return "asks for more than one file"
     stub = _text(folder, solution)
+    beside = sorted(path.name for path in folder.glob("*.py"))  # a configuration may not name what its tests import
+    helpers = dict.fromkeys((*files.test[1:], *files.editor, *beside))
     return ProgramTask(
         task_id=f"exercism/{folder.name}",
         prompt=f"{_instructions(folder)}\n\nComplete {solution}:\n\n```python\n{stub.strip()}\n```\n",
@@ -80,7 +82,7 @@ def _task(folder: Path) -> ProgramTask | str:
         whole=True,
         module=solution.removesuffix(".py"),
         test_file=test,
-        files={name: _text(folder, name) for name in (*files.test[1:], *files.editor)},
+        files={name: _text(folder, name) for name in helpers if name not in (solution, test)},
         wrong=stub,
     )
 
