@@ -18,7 +18,7 @@ from golddiff.cli import application
 from golddiff.cli import evaluate as evaluate_command
 from golddiff.cli.app import run
 from golddiff.cli.arms import ArmMaker
-from golddiff.errors import ModelError, UsageError
+from golddiff.errors import ConfigError, ModelError, UsageError
 from golddiff.evaluate import Arm, Role
 from golddiff.evaluate import run as run_module
 from golddiff.evaluate.budget import Price
@@ -258,6 +258,22 @@ def test_a_list_price_is_the_providers_own_servers_only(capsys: pytest.CaptureFi
     assert price("https://api.openai.com/v1#unheard-of") is None
     assert price("http://localhost:8000/v1#golddiff-simulated-teacher") == Price(0, 0, "golddiff's list of 2026-11-21")
     assert price("https://example.com/v1#golddiff-simulated-teacher") is None
+
+
+def test_an_operators_own_price_holds_for_a_model_wherever_it_is_served(tmp_path: Path) -> None:
+    (tmp_path / "prices.toml").write_text(
+        'version = "2026-11-01"\n[[provider]]\nname = "ours"\n'
+        'source = { title = "contract", url = "", as_of = "2026-11-01", read = "contract" }\n'
+        '[[provider.family]]\nmodels = ["gpt-5.5", "our-*"]\nrates = { input = 0.5, output = 2.0 }\n'
+    )
+    maker = ArmMaker(None, [], shots=0, in_flight=2, cores=0, prices=("teacher-b=1,1",), own_prices=tmp_path)  # type: ignore[arg-type]
+    names = ("https://api.openai.com/v1#gpt-5.5", "http://10.0.0.7/v1#our-model", "http://10.0.0.7/v1#another")
+    found = [maker.make([f"teacher-{place}={name}", "teacher-b=x://y#z"])[0].price for place, name in enumerate(names)]
+    assert found == [Price(0.5, 2.0, "prices.toml, 2026-11-01")] * 2 + [None]
+    assert maker.make(["teacher-b=http://10.0.0.7/v1#our-model"])[0].price == Price(1, 1, "stated")
+    (tmp_path / "prices.toml").write_text("version = 1")
+    with pytest.raises(ConfigError, match=r"prices\.toml"):
+        maker.make(["teacher-c=http://10.0.0.7/v1#new", "teacher-b=x://y#z"])
 
 
 def test_trainings_of_an_earlier_run_are_not_pooled_with_those_of_this_one(tmp_path: Path) -> None:

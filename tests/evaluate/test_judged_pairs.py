@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from golddiff.evaluate.judged_pairs import pairs
+from golddiff.evaluate.judged_pairs import pairs, shares
 from golddiff.evaluate.predictions import Judged
 
 
@@ -36,3 +36,10 @@ def test_nothing_is_said_of_one_model_of_one_task_or_of_several_answers() -> Non
     assert pairs(judged("a", True, False)) == []
     assert pairs([*judged("a", True), *judged("b", False)]) == []
     assert pairs([*judged("a", True, True), *judged("a", False, True), *judged("b", False, False)]) == []
+
+
+def test_a_change_without_a_verdict_is_in_no_share() -> None:
+    some, none = shares([*judged("a", True, False, None), *judged("b", None)])
+    assert (some.resolved, some.scored, some.unscored) == (1, 2, 1)
+    assert some.share is not None
+    assert (some.share.estimate, none.share) == (0.5, None)

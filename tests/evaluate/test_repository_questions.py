@@ -8,10 +8,12 @@ import msgspec
 import pytest
 
 from golddiff import patch
-from golddiff.errors import UpstreamError
+from golddiff.errors import BudgetSpent, UpstreamError
 from golddiff.evaluate.arms import Arm, Role
+from golddiff.evaluate.budget import Budget
 from golddiff.evaluate.repository_questions import Asked, as_patch, ask, questions
 from golddiff.evaluate.repository_tasks import RepositoryTask
+from golddiff.evaluate.run import EvaluationConfig
 from golddiff.prompts import edit_messages
 from golddiff.providers import ScriptedUpstream
 from golddiff.providers.upstream import Conversation
@@ -107,3 +109,22 @@ def test_an_arm_that_loses_a_window_has_no_prediction_for_that_task_and_the_othe
         ("shop-2", "student", other.patch)
     ]
     assert list(found.unanswered["student"]) == ["shop-1"]
+
+
+def test_a_budget_ends_the_asking_and_keeps_what_was_answered(asked: Asked, tmp_path: Path) -> None:
+    now = iter(range(0, 100_000, 25))
+    budget = Budget(minutes=1, clock=lambda: float(next(now)))
+    put: list[object] = []
+
+    def script(messages: Conversation) -> str:
+        put.append(messages)
+        return messages[-1].content.partition("\n")[2]
+
+    arm = Arm(name="student", role=Role.STUDENT, identity="checkpoint_1", upstream=ScriptedUpstream(script))
+    work = [(TASK, asked, BASE.get)]
+    with pytest.raises(BudgetSpent, match="1 minutes is used up"):
+        ask(work, [arm], tmp_path, budget=budget, config=EvaluationConfig(batch=1))
+    first = len(put)
+    assert first < len(asked.questions)
+    assert len(ask(work, [arm], tmp_path).predictions) == 1
+    assert len(put) == len(asked.questions)

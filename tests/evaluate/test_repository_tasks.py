@@ -205,6 +205,10 @@ def test_an_arm_that_is_asked_on_the_command_line_writes_what_grading_reads(
     assert "1 tasks, 1 windows, 1 predictions" in capsys.readouterr().out
     assert run(application, ["tasks", "grade", *here, "--predictions", str(answers)]) == 0
     assert "100.0 %" in capsys.readouterr().out
+    assert run(application, ["tasks", "grade", *here, "--predictions", str(answers), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [one["resolved"] for one in told["verdicts"]] == [True]
+    assert (told["models"][0]["scored"], told["models"][0]["share"]["estimate"], told["comparisons"]) == (1, 1.0, [])
     assert run(application, [*asked, "--arm", "student+R0=checkpoint_1"]) == 2
     assert run(application, [*asked, "--arm", "student=checkpoint_1", "--include", "*.rs"]) == 3
     assert "changes lines of a file that matches *.rs" in capsys.readouterr().err

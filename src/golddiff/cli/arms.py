@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from golddiff import config as settings
 from golddiff.cli.app import console
+from golddiff.cli.spending import listed, stated
 from golddiff.errors import InputError, ModelError, UsageError
 from golddiff.store import Store
 from golddiff.types import Checkpoint, Example
 
 if TYPE_CHECKING:
     from golddiff.evaluate.arms import Arm, Role
-    from golddiff.evaluate.budget import Price
 
 R0 = "R0"
-LISTS = {
-    "openai": ("api.openai.com",),
-    "anthropic": ("api.anthropic.com",),
-    "golddiff": ("localhost", "127.0.0.1", "::1"),
-}
-"""Provider of the price list → hosts that charge as it says. Any other server may charge anything for the same name."""
 KEY_VARIABLE = "OPENAI_API_KEY"
 
 
@@ -30,11 +25,19 @@ class ArmMaker:
     """Makes the arms of one evaluation; a model that two arms share is opened once."""
 
     def __init__(
-        self, store: Store, tasks: Sequence[Example], *, shots: int, in_flight: int, cores: int, prices: Sequence[str]
+        self,
+        store: Store,
+        tasks: Sequence[Example],
+        *,
+        shots: int,
+        in_flight: int,
+        cores: int,
+        prices: Sequence[str],
+        own_prices: Path | None = None,
     ) -> None:
-        """`cores` of a local model, 0: all; `prices` are `ARM=IN,OUT`."""
+        """`cores` of a local model, 0: all; `prices` are `ARM=IN,OUT`, `own_prices` a folder with a `prices.toml`."""
         self._store, self._tasks, self._shots, self._in_flight, self._cores = store, tasks, shots, in_flight, cores
-        self._prices = _stated(prices)
+        self._prices, self._own_prices = stated(prices), own_prices
         self._models: dict[tuple[str, str], Arm] = {}
 
     def make(self, specs: Sequence[str]) -> list[Arm]:
@@ -127,7 +130,7 @@ class ArmMaker:
             upstream=client,
             explain=True,
             in_flight=self._in_flight,
-            price=self._prices.get(name) or _listed(name, served, url),
+            price=self._prices.get(name) or listed(name, served, url, self._own_prices),
         )
         self._models[name, model] = arm
         return arm
@@ -196,44 +199,3 @@ def _recorded(store: Store, name: str, role: Role, tasks: Sequence[Example]) -> 
             "Rows from a repository's history have none; rows from sessions do (`golddiff curate --source sessions`)."
         )
     return Arm(name=name, role=role, identity="recorded", recorded=answers)
-
-
-def _stated(prices: Sequence[str]) -> Mapping[str, Price]:
-    from golddiff.evaluate.budget import Price
-
-    found = {}
-    for one in prices:
-        name, _, rates = one.partition("=")
-        try:
-            given, generated = (float(rate) for rate in rates.split(","))
-        except ValueError:
-            raise UsageError(
-                f"--price {one}: expected ARM=IN,OUT in US dollars per million tokens, as teacher=3,15."
-            ) from None
-        if min(given, generated) < 0:
-            raise UsageError(f"--price {one}: a price is not below 0.")
-        found[name] = Price(given, generated, "stated")
-    return found
-
-
-def _listed(name: str, model: str, url: str) -> Price | None:
-    """The list price of a model at its provider's own server; None anywhere else, said where the name has a price."""
-    from urllib.parse import urlsplit
-
-    from golddiff.evaluate.budget import Price
-    from golddiff.record.gateway import prices
-
-    known = prices.load()
-    family = known.lookup(model)
-    provider = next((one for one in known.providers if family in one.family), None)
-    if family is None or provider is None:
-        return None
-    host = urlsplit(url).hostname or ""
-    if host in LISTS.get(provider.name, ()):
-        return Price(family.rates.input, family.rates.output, f"{provider.name}'s list of {provider.source.as_of}")
-    console.print(
-        f"{name}: {provider.name}'s price of {model} is not taken for {host}. --price {name}=IN,OUT adds the money.",
-        style="dim",
-        markup=False,
-    )
-    return None

@@ -20,13 +20,12 @@ from golddiff.cli.app import (
     workers_options,
     workspace_option,
 )
+from golddiff.cli.spending import Spending, require_prices, spending_options
 from golddiff.errors import InputError, UsageError
 from golddiff.store import Store
 from golddiff.types import EvaluationRun, Example, Score
 
 if TYPE_CHECKING:
-    from golddiff.evaluate.arms import Arm
-    from golddiff.evaluate.budget import Budget
     from golddiff.evaluate.interview import Estimate, Progress
     from golddiff.parallel import Workers
 
@@ -78,15 +77,7 @@ when the sessions were recorded.
     show_default=True,
     help="Requests at a time at a server; several servers are asked side by side.",
 )
-@click.option(
-    "--price",
-    "prices",
-    multiple=True,
-    metavar="ARM=IN,OUT",
-    help="What an arm costs, in US dollars per million tokens read and written.  [default: the list price, if known]",
-)
-@click.option("--budget-usd", type=float, metavar="USD", help="Spend at most this much now; the next call goes on.")
-@click.option("--budget-minutes", type=float, metavar="MIN", help="Ask for at most this long; the next call goes on.")
+@spending_options
 @click.option("--off-workflow", metavar="DATASET", help="Ask the same arms tasks that nobody trained for, too.")
 @click.option("--against", metavar="RUN", help="Show the arms of an earlier run of the same dataset beside these.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the page here instead.")
@@ -102,9 +93,7 @@ def command(
     batch: int,
     likelihood: bool,
     in_flight: int,
-    prices: tuple[str, ...],
-    budget_usd: float | None,
-    budget_minutes: float | None,
+    spending: Spending,
     off_workflow: str | None,
     against: str | None,
     html: Path | None,
@@ -119,15 +108,15 @@ def command(
     time, local models one after the other; --jobs and --ray spread the local models' answers and the checks.
     """
     from golddiff.cli.arms import ArmMaker
+    from golddiff.cli.keys import gateway_folder
     from golddiff.evaluate import EvaluationConfig, evaluate, report, summarise, terminal
-    from golddiff.evaluate.budget import Budget
     from golddiff.evaluate.run import harness_name
     from golddiff.evaluate.summary import require_same_harness
     from golddiff.evaluate.tasks import sample
     from golddiff.store.datasets import find_dataset, read_dataset
 
     config = EvaluationConfig(max_tokens=max_tokens, batch=batch, likelihood=likelihood, confidence=likelihood)
-    budget = Budget(budget_usd, budget_minutes)
+    budget = spending.budget()
     spread = workers.ray is not None or (workers.jobs or 1) > 1
     with Store.open(workspace, make=False) as store:
         found = find_dataset(store, dataset)
@@ -144,10 +133,11 @@ def command(
             shots=shots,
             in_flight=in_flight,
             cores=1 if spread else 0,
-            prices=prices,
+            prices=spending.prices,
+            own_prices=gateway_folder(workspace),
         )
         made = maker.make(arms)
-        _require_prices(made, budget)
+        require_prices(made, budget)
         console.print(terminal.power(tasks), style="dim", markup=False)
         earlier = list(read_dataset(store, found.id, "train")) if any(one.shots for one in made) else []
         with _bars() as (progress, estimate):
@@ -187,15 +177,6 @@ def command(
     else:
         terminal.show(summary, output)
         output.print(f"Page: {page}", soft_wrap=True)
-
-
-def _require_prices(arms: list[Arm], budget: Budget) -> None:
-    unknown = [arm.name for arm in arms if arm.in_flight and arm.price is None]
-    if unknown and budget.usd is not None:
-        raise UsageError(
-            f"--budget-usd needs a price for every server: {unknown[0]} has none on file. "
-            f"Give --price {unknown[0].removesuffix(' + R0')}=IN,OUT in US dollars per million tokens."
-        )
 
 
 def _run(store: Store, abbreviation: str, dataset_id: str) -> EvaluationRun:

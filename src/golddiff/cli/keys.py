@@ -74,7 +74,7 @@ def create(
 ) -> None:
     """Make a key. It is shown this once; only its hash is kept. A running gateway takes it within a second."""
     ends = None if expires is None else _moment(expires, datetime.now(UTC))
-    secret, key = KeyFile(_folder(workspace)).create(
+    secret, key = KeyFile(gateway_folder(workspace)).create(
         redact_text(name), owner=redact_text(owner), expires_at=ends, models=models, limits=KeyLimits(**limits)
     )
     if as_json:
@@ -98,8 +98,8 @@ def create(
 def list_command(every: bool, workspace: Workspace, as_json: bool) -> None:
     """Show the keys, their limits and what they used: never the keys themselves."""
     now = datetime.now(UTC)
-    keys = [key for key in KeyFile(_folder(workspace)).read().keys if every or key.state(now) == "active"]
-    used = _usage(_folder(workspace), keys)
+    keys = [key for key in KeyFile(gateway_folder(workspace)).read().keys if every or key.state(now) == "active"]
+    used = _usage(gateway_folder(workspace), keys)
     if as_json:
         emit_json([{**_shown(key), "used": _used(used.get(key.id))} for key in keys])
         return
@@ -119,7 +119,7 @@ def list_command(every: bool, workspace: Workspace, as_json: bool) -> None:
 @json_option
 def revoke(key: str, workspace: Workspace, as_json: bool) -> None:
     """End a key for good. Every worker of a running gateway refuses it within a second; open answers finish."""
-    revoked = KeyFile(_folder(workspace)).revoke(key)
+    revoked = KeyFile(gateway_folder(workspace)).revoke(key)
     if as_json:
         emit_json(_shown(revoked))
     else:
@@ -154,7 +154,7 @@ def limit(key: str, without: tuple[str, ...], workspace: Workspace, as_json: boo
     if both := lifted.keys() & changes.keys():
         raise UsageError(f"{', '.join(sorted(both))} is given and lifted in one command: do one of the two.")
     replace: Callable[[KeyLimits], KeyLimits] = lambda old: msgspec.structs.replace(old, **lifted, **changes)  # noqa: E731
-    changed = KeyFile(_folder(workspace)).limit(key, replace)
+    changed = KeyFile(gateway_folder(workspace)).limit(key, replace)
     if as_json:
         emit_json(_shown(changed))
     else:
@@ -163,7 +163,8 @@ def limit(key: str, without: tuple[str, ...], workspace: Workspace, as_json: boo
         )
 
 
-def _folder(workspace: Workspace) -> Path:
+def gateway_folder(workspace: Workspace) -> Path:
+    """Return where the gateway of a workspace keeps its keys, and the operator a `prices.toml`."""
     return (workspace if isinstance(workspace, Path) else workspace.folder) / FOLDER
 
 

@@ -28,7 +28,7 @@ from golddiff.cli.app import (
     workers_options,
     workspace_option,
 )
-from golddiff.cli.keys import FOLDER as GATEWAY
+from golddiff.cli.keys import gateway_folder
 from golddiff.cli.outcomes import as_row
 from golddiff.errors import InputError, UsageError
 from golddiff.git import GitRepository
@@ -127,8 +127,7 @@ def command(
         chosen = None if not repositories and every is None else [repository.id for repository in repositories]
         read = facts.read(store, chosen)
         watched, glances = lives.read(store, read), minutes.read(store, read)
-        folder = workspace if isinstance(workspace, Path) else workspace.folder
-        spent = costs.read(store, read, prices.load(folder / GATEWAY))
+        spent = costs.read(store, read, prices.load(gateway_folder(workspace)))
     report = summarise(name, read, now=datetime.now(UTC), watched=watched, costs=spent, glances=glances)
     if what is not None:
         report = msgspec.structs.replace(report, comparison=compare(what, read, watched, spent))

@@ -10,6 +10,7 @@ import click
 
 from golddiff.cli.app import Workspace, emit_json, json_option, output, workspace_option
 from golddiff.cli.grading import in_a_line, progress_bar, require_folder
+from golddiff.cli.spending import Spending, require_prices, spending_options
 from golddiff.errors import InputError, UsageError
 from golddiff.prompts.windows import CONTEXT_LINES
 
@@ -22,6 +23,7 @@ Examples:
   golddiff tasks ask --tasks tasks.jsonl --repo . --arm student=checkpoint_12 --output answers.jsonl
   golddiff tasks ask --tasks tasks.jsonl --arm base=smollm2-135m --arm student=checkpoint_12 --output answers.jsonl
   golddiff tasks ask --tasks tasks.jsonl --arm teacher=http://localhost:8000/v1#big-model --output answers.jsonl
+  golddiff tasks ask --tasks tasks.jsonl --arm teacher=https://api.openai.com/v1#gpt-5.5 --budget-usd 2 --output a.jsonl
 
 \b
 Arms are those of `golddiff evaluate`. What is written has the form of SWE-bench's
@@ -51,6 +53,7 @@ predictions, one patch for each task and arm: golddiff tasks grade judges them.
 @click.option(
     "--in-flight", type=click.IntRange(1), default=8, show_default=True, help="Requests at a time at a server."
 )
+@spending_options
 @click.option(
     "--output", "target", type=click.Path(path_type=Path, dir_okay=False), required=True, help="JSONL file to write."
 )
@@ -65,6 +68,7 @@ def ask(
     dataset: str | None,
     max_tokens: int,
     in_flight: int,
+    spending: Spending,
     target: Path,
     workspace: Workspace,
     as_json: bool,
@@ -76,6 +80,7 @@ def ask(
     with a question that got no answer from its model has no prediction: it is named, and is no failure of the arm.
     """
     from golddiff.cli.arms import ArmMaker
+    from golddiff.cli.keys import gateway_folder
     from golddiff.evaluate.predictions import write_predictions
     from golddiff.evaluate.repository_questions import ask as ask_arms
     from golddiff.evaluate.repository_questions import questions
@@ -108,12 +113,24 @@ def ask(
                 with lock:
                     bar(done, total, what)
 
+            maker = ArmMaker(
+                store,
+                windows,
+                shots=0,
+                in_flight=in_flight,
+                cores=0,
+                prices=spending.prices,
+                own_prices=gateway_folder(workspace),
+            )
+            made, budget = maker.make(arms), spending.budget()
+            require_prices(made, budget)
             answered = ask_arms(
                 asked,
-                ArmMaker(store, windows, shots=0, in_flight=in_flight, cores=0, prices=()).make(arms),
+                made,
                 store.folder("evaluations", "answers"),
                 earlier=EarlierChanges(list(earlier)) if shown else None,
                 config=EvaluationConfig(max_tokens=max_tokens),
+                budget=budget,
                 progress=progress,
             )
     write_predictions(target, answered.predictions)

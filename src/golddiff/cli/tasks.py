@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 from rich.table import Table
 from rich.text import Text
 
@@ -19,7 +18,7 @@ from golddiff.cli.task_environments import chosen_packages, install_option, pack
 from golddiff.types import Repository
 
 if TYPE_CHECKING:
-    from golddiff.evaluate.predictions import Judged
+    from golddiff.evaluate.judged_pairs import Resolved
 
 _repository = click.option(
     "--repo", type=click.Path(path_type=Path), default=Path(), show_default="here", help="The repository."
@@ -160,7 +159,7 @@ def grade(
     as_json: bool,
 ) -> None:
     """Judge changes to a repository by the tasks' tests, so that bending the tests does not pay."""
-    from golddiff.evaluate.judged_pairs import pairs
+    from golddiff.evaluate.judged_pairs import pairs, shares
     from golddiff.evaluate.predictions import accepted_changes, judge, read_predictions
     from golddiff.evaluate.repository_tasks import read_tasks
     from golddiff.evaluate.terminal import points
@@ -182,28 +181,25 @@ def grade(
                 progress=lambda done, total: bar(done, total, ""),
                 plugins=chosen.plugins,
             )
+    found, compared = shares(judged), pairs(judged)
     if as_json:
-        emit_json([msgspec.to_builtins(one) for one in judged])
+        emit_json({"verdicts": judged, "models": found, "comparisons": compared})
         return
-    output.print(_shares(judged))
-    for pair in pairs(judged):
+    output.print(_shares(found))
+    for pair in compared:
         said = f"{pair.second} less {pair.first}: {points(pair.difference)} points"
         output.print(Text(f"{said} on {pair.tasks} tasks (McNemar p = {pair.p_value:.2g})"), soft_wrap=True)
     for reason, count in Counter(in_a_line(one.detail) for one in judged if not one.resolved).most_common(8):
         output.print(Text(f"{count} × {reason}", style="dim"))
 
 
-def _shares(judged: Sequence[Judged]) -> Table:
-    from golddiff.statistics.intervals import wilson
-
+def _shares(found: Sequence[Resolved]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("model", "resolved", "of", "share", "unscored"):
         table.add_column(name, justify="left" if name == "model" else "right")
-    for model in dict.fromkeys(one.model for one in judged):
-        of_model = [one.resolved for one in judged if one.model == model]
-        scored = [resolved for resolved in of_model if resolved is not None]
-        share = str(wilson(sum(scored), len(scored))) if scored else "–"
-        table.add_row(Text(model), str(sum(scored)), str(len(scored)), share, str(len(of_model) - len(scored)))
+    for one in found:
+        share = str(one.share) if one.share else "–"
+        table.add_row(Text(one.model), str(one.resolved), str(one.scored), share, str(one.unscored))
     return table
 
 

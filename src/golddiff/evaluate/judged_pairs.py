@@ -1,8 +1,8 @@
-"""Did one model's changes to a repository beat another's on the same tasks? Pairs of models, with intervals.
+"""What models' changes to a repository are worth, and did one beat another on the same tasks? With intervals.
 
-How it fits: `golddiff tasks grade` shows them under the shares. Tasks that are unscored for one of a pair, or that it
-has no answer to, are left out of that pair, and so is a task with several answers of one model: `pass@k` is the measure
-for those. The p-value is McNemar's, adjusted over all pairs of the file.
+How it fits: `golddiff tasks grade` prints the shares and, under them, the pairs. Tasks that are unscored for one of a
+pair, or that it has no answer to, are left out of that pair, and so is a task with several answers of one model:
+`pass@k` is the measure for those. The p-value is McNemar's, adjusted over all pairs of the file.
 """
 
 from __future__ import annotations
@@ -14,10 +14,22 @@ from itertools import combinations
 import msgspec
 
 from golddiff.evaluate.predictions import Judged
-from golddiff.statistics.intervals import Interval, resample
+from golddiff.statistics.intervals import Interval, resample, wilson
 from golddiff.statistics.paired import holm, mcnemar_exact, success_difference
 
-__all__ = ["Pair", "pairs"]
+__all__ = ["Pair", "Resolved", "pairs", "shares"]
+
+
+class Resolved(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of one model's changes pass."""
+
+    model: str
+    resolved: int
+    scored: int
+    unscored: int
+    """Changes that there is no verdict for: no failure of the model."""
+    share: Interval | None
+    """Of those that are scored, Wilson's interval; None where there are none."""
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +43,24 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     tasks: int
     only_first: int
     only_second: int
+
+
+def shares(judged: Sequence[Judged]) -> list[Resolved]:
+    """Return every model's share, in order of first use."""
+    found = []
+    for model in dict.fromkeys(one.model for one in judged):
+        of_model = [one.resolved for one in judged if one.model == model]
+        scored = [resolved for resolved in of_model if resolved is not None]
+        found.append(
+            Resolved(
+                model=model,
+                resolved=sum(scored),
+                scored=len(scored),
+                unscored=len(of_model) - len(scored),
+                share=wilson(sum(scored), len(scored)) if scored else None,
+            )
+        )
+    return found
 
 
 def pairs(judged: Sequence[Judged]) -> list[Pair]:

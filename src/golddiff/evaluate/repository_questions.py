@@ -126,11 +126,13 @@ def ask(
     *,
     earlier: EarlierChanges | None = None,
     config: EvaluationConfig | None = None,
+    budget: Budget | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Answered:
     """Put all questions to all arms and return their answers as predictions.
 
-    `books` is the folder of kept answers, `earlier` what arms with R0 may show.
+    `books` is the folder of kept answers, `earlier` what arms with R0 may show. Raises BudgetSpent where the budget
+    ended before the last answer: those that are there are kept.
     """
     config = config or EvaluationConfig()
     windows_asked = [one for _, asked, _ in tasks for one in asked.questions]
@@ -144,7 +146,7 @@ def ask(
         likelihood=False,
         confidence=False,
         workers=None,
-        budget=Budget(),
+        budget=budget or Budget(),
         progress=progress,
         estimate=lambda what, seen: None,
     ).hold(arms)

@@ -115,8 +115,9 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PriceList:
     """Prices by model name."""
 
-    def __init__(self, providers: tuple[Provider, ...]) -> None:
-        self.providers = providers
+    def __init__(self, providers: tuple[Provider, ...], *, own: tuple[Provider, ...] = ()) -> None:
+        """`own` are the operator's, which go first."""
+        self.providers, self.own = own + providers, own
         self._found: dict[str, Family | None] = {}
 
     def lookup(self, model: str | None) -> Family | None:
@@ -151,14 +152,14 @@ def load(folder: Path | None = None) -> PriceList:
     Raises:
         ConfigError: the operator's file is not TOML or does not have the form of ours.
     """
-    providers: tuple[Provider, ...] = ()
+    own: tuple[Provider, ...] = ()
     path = None if folder is None else folder / FILE_NAME
     if path is not None and path.is_file():
         try:
-            providers = msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File).provider
+            own = msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File).provider
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
             raise ConfigError(
                 f"{path}: {error}. It takes the form of golddiff's own prices.toml (docs/operations.md shows it)."
             ) from error
     text = resources.files("golddiff.record.gateway").joinpath(FILE_NAME).read_text("utf-8")
-    return PriceList(providers + msgspec.convert(tomllib.loads(text), _File).provider)
+    return PriceList(msgspec.convert(tomllib.loads(text), _File).provider, own=own)
