@@ -53,7 +53,12 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "overwritten": ("session", "commit", "wait", "overwrite", "commit"),
     "boilerplate": ("boilerplate", "commit", "session", "boilerplate", "commit"),
     "unrelated": ("others", "user_adds", "commit"),
-}
+    "renamed, then mended": ("session", "rename_file", "commit", "follow_up"),
+    "renamed, then taken back": ("session", "commit", "rename_file", "commit", "wait", "revert"),
+    "renamed, taken back and again": (
+        "session", "commit", "rename_file", "commit", "revert", "rename_file", "commit", "unrevert",
+    ),
+}  # fmt: skip
 """Operations in the orders that people use them in."""
 
 

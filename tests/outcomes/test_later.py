@@ -110,3 +110,93 @@ def test_a_file_that_was_renamed_since_is_followed_to_its_new_name(world: World)
     assert "+++ b/src/newest.py" in outcome.gold_patch
     assert "'TWO'" in outcome.gold_patch
     assert "nothing_to_do" not in outcome.gold_patch
+
+
+def renamed(world: World, old: str, new: str) -> str:
+    """A person gives a file another name a day later; returns the commit."""
+    world.wait(days=1)
+    (world.folder / old).rename(world.folder / new)
+    return world.commit("another name")
+
+
+def added_then_renamed(world: World) -> tuple[str, str]:
+    """A session adds a function to a file that is renamed a day later; returns the session and its commit."""
+    text = world.read("src/module_1.py") + feature("alpha")
+    session = world.session("s1").prompt().write("src/module_1.py", text).save()
+    commit = world.commit("alpha")
+    renamed(world, "src/module_1.py", "src/renamed.py")
+    return session, commit
+
+
+def test_a_revert_after_a_rename_is_seen_and_so_is_the_revert_of_the_revert(world: World) -> None:
+    session, commit = added_then_renamed(world)
+    world.git("revert", "--no-edit", commit)
+    outcome = world.outcome(session)
+    assert (outcome.state, outcome.kept_lines, outcome.gold_patch) == (SessionState.REJECTED, 0, "")
+    renamed(world, "src/renamed.py", "src/module_1.py")
+    renamed(world, "src/module_1.py", "src/newest.py")
+    world.git("revert", "--no-edit", "HEAD~2")
+    outcome = world.outcome(session)
+    assert (outcome.state, outcome.kept_lines) == (SessionState.ACCEPTED, 8)
+    assert "+++ b/src/newest.py" in outcome.gold_patch
+
+
+def test_a_revert_after_a_rename_is_seen_where_it_does_not_say_so(world: World) -> None:
+    session, commit = added_then_renamed(world)
+    world.git("revert", "--no-commit", commit)
+    away = world.commit("no, thank you")
+    outcome = world.outcome(session)
+    assert outcome.state is SessionState.REJECTED
+    assert f"commit {commit[:10]} was reverted by {away[:10]}" in outcome.reasons
+    world.git("revert", "--no-commit", "HEAD")
+    world.commit("or yes, please")
+    outcome = world.outcome(session)
+    assert (outcome.state, outcome.kept_lines, outcome.revised_lines) == (SessionState.ACCEPTED, 8, 0)
+
+
+def test_a_new_file_that_is_deleted_under_its_new_name_was_reverted(world: World) -> None:
+    session = world.session("s1").prompt().write("src/new.py", feature("alpha")).save()
+    world.commit("alpha")
+    renamed(world, "src/new.py", "src/newer.py")
+    world.git("rm", "-q", "src/newer.py")
+    world.commit("no, thank you")
+    assert world.outcome(session).state is SessionState.REJECTED
+
+
+def test_a_part_that_is_taken_back_after_a_rename_is_dropped_and_the_rest_is_kept(world: World) -> None:
+    session, commit = added_then_renamed(world)
+    text = world.read("src/renamed.py").splitlines(keepends=True)
+    world.file("src/renamed.py", "".join(line for line in text if "alpha_step_" not in line or "return" in line))
+    world.commit(f"most of it goes\n\nThis reverts commit {commit}.")
+    outcome = world.outcome(session)
+    assert outcome.state is SessionState.REJECTED
+    world.file("src/renamed.py", "".join(text))
+    world.commit("it was right")
+    assert world.outcome(session).state is SessionState.ACCEPTED
+
+
+def test_a_second_rename_takes_the_first_one_not_back(world: World) -> None:
+    world.session("other").prompt().write("src/new.py", feature("alpha")).save()
+    world.commit("alpha")
+    session = world.session("s1").prompt().write("src/newer.py", world.read("src/new.py") + feature("beta")).save()
+    (world.folder / "src/new.py").unlink()
+    world.commit("beta, and another name")
+    renamed(world, "src/newer.py", "src/newest.py")
+    assert world.outcome(session).state is SessionState.ACCEPTED
+
+
+def test_a_file_that_was_renamed_before_its_first_commit_is_corrected_under_that_name(world: World) -> None:
+    for seen in (False, True):
+        old, new, name = (f"src/{which}_{seen}.py".lower() for which in ("old", "new", "name"))
+        if seen:
+            world.file(old, feature("theirs", 20))
+            world.commit("theirs")
+        before = world.read(old) if seen else ""
+        session = world.session(f"s{seen}").prompt().write(old, before + feature(name[4:-3])).save()
+        (world.folder / old).rename(world.folder / new)
+        world.commit("alpha")
+        world.wait(days=1)
+        world.file(new, world.read(new).replace(f"(2, '{name[4:-3]}-2')", "(2, 'TWO')"))
+        world.commit("two is special")
+        outcome = world.outcome(session)
+        assert (outcome.state, outcome.kept_lines, outcome.revised_lines) == (SessionState.REVISED, 7, 1), seen

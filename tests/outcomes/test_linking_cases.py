@@ -271,6 +271,16 @@ def a_revert_and_the_same_again_by_cherry_pick(world: World) -> Expected:
 
 
 @row
+def a_revert_of_a_file_that_was_renamed(world: World) -> Expected:
+    session = wrote(world, world.read("src/module_1.py") + feature("alpha"), path="src/module_1.py")
+    sha = world.commit("alpha")
+    world.git("mv", "src/module_1.py", "src/renamed.py")
+    world.commit("another name")
+    world.git("revert", "--no-edit", sha)
+    return {session: ({sha}, REJECTED)}
+
+
+@row
 def a_revert_of_one_of_two_commits(world: World) -> Expected:
     recorder = world.session("s1").prompt().write("src/alpha.py", feature("alpha"))
     first = world.commit("alpha")

@@ -30,7 +30,7 @@ from golddiff.outcomes.history import History, line_hash
 from golddiff.outcomes.later import FOLLOW_UP, Step, added_between, later_steps, undone
 from golddiff.outcomes.lines import SIMILAR, bare, key, significant, similarity, tells
 from golddiff.outcomes.link import Candidate
-from golddiff.outcomes.moved import Moved, find_moved
+from golddiff.outcomes.moved import Moved, find_moved, find_renamed
 from golddiff.outcomes.replay import Replay
 
 RESPONSIBLE = 0.5
@@ -82,6 +82,8 @@ class Gold:
     """Accepted text of every path that the linked commits changed, under each name it had."""
     bases: dict[str, str | None] = field(default_factory=dict)
     """Text at the base of every path in `accepted`."""
+    unseen: dict[str, str] = field(default_factory=dict)
+    """File that was renamed before git first saw it → the name by which the session wrote it."""
     moved: dict[str, Moved] = field(default_factory=dict)
     """Path that the session wrote to → lines of it that were accepted elsewhere."""
     steps: list[Step] = field(default_factory=list)
@@ -151,6 +153,9 @@ def find_gold(
         wrote[write.path] += [found for found in map(key, write.added) if significant(found)]
         removed[write.path].update(found for found in map(key, write.removed) if significant(found))
     hashes = {path: set(map(line_hash, lines)) for path, lines in wrote.items()}
+    gold.unseen = find_renamed((history.commits[link.sha] for link in gold.commits), hashes, history.paths)
+    for path, before in gold.unseen.items():
+        hashes[path] = hashes.get(path, set()) | hashes[before]
     gold.steps = later_steps(history, gold.commits, hashes, taken, follow_up)
     known = taken | {step.sha for step in gold.steps if step.kind != "renamed"}
     gold.beside = added_between(git, history, gold.commits, hashes, known, follow_up)
@@ -205,7 +210,7 @@ def _changed_files(git: GitRepository, history: History, gold: Gold) -> list[_Ch
             if paths is not None and change.path not in paths:
                 continue
             first = ends.pop(change.old_path, (change.old_path, "", ""))[0] if change.status == "R" else None
-            at_base = first or ends.get(change.path, (change.path, "", ""))[0]
+            at_base = first or ends.get(change.path, (gold.unseen.get(change.path, change.path), "", ""))[0]
             ends[change.path] = (at_base, change.new_blob, change.mode)
     bases = git.files_at(gold.base, [first for first, _, _ in ends.values()]) if gold.base else {}
     found = []

@@ -12,8 +12,10 @@ was, and the added ones are the user's own. Where it adds them between lines of 
 (`added_between`), since it may have been a fix; whose change a pure addition corrects is not in the history. Lines
 that a fix removed or changed are what the field goes by (Śliwerski, Zimmermann and Zeller, "When do changes induce
 fixes?", 2005); that fixes by addition alone cannot be traced so is known (Rezk, Kamei and McIntosh, "The ghost commit
-problem when identifying fix-inducing changes", 2021). A file that is renamed in between is looked for under its new
-name.
+problem when identifying fix-inducing changes", 2021).
+
+A file that is renamed is looked for under its new name, by reverts and by follow-ups. Not followed: a rename on a
+branch that was begun before the linked commit and merged after it.
 
 How it fits: `gold` reads the accepted state after these steps; what changes later than the follow-ups is survival.
 """
@@ -21,10 +23,11 @@ How it fits: `gold` reads the accepted state after these steps; what changes lat
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from golddiff import patch
@@ -46,7 +49,7 @@ _AGAIN = 0.9
 _REVERTS = re.compile(r"[Tt]his reverts commit ([0-9a-f]{7,64})")
 
 Kind = Literal["reverted", "restored", "renamed", "fixed"]
-"""`renamed`: gave a file the name under which a later commit corrected it."""
+"""`renamed`: gave a file the name under which a later commit reverted, restored or corrected it."""
 _Lines = Mapping[str, AbstractSet[int]]
 """Path → the session's lines there."""
 
@@ -77,7 +80,8 @@ def later_steps(
     """
     steps = [step for link in chosen for step in _reverts(history, link)]
     if chosen and follow_up:
-        steps += _follow_ups(history, chosen, written, taken | {step.sha for step in steps}, follow_up)
+        known = taken | {step.sha for step in steps if step.kind != "renamed"}
+        steps += _follow_ups(history, chosen, written, known, follow_up)
     return sorted(steps, key=lambda step: -history.position[step.sha])
 
 
@@ -138,45 +142,102 @@ def undone(steps: Iterable[Step]) -> dict[str, str]:
     return found
 
 
+class _Names:
+    """The names that files get after the linked commits, and the commits that give them."""
+
+    def __init__(self, linked: Sequence[Candidate], paths: Iterable[str]) -> None:
+        self._linked = {link.sha for link in linked}
+        self._of = linked[-1].sha
+        self._names: dict[str, tuple[str, ...]] = {path: (path,) for path in paths}
+        self._steps: dict[str, tuple[Step, ...]] = {}
+
+    def of(self, path: str) -> tuple[str, ...]:
+        """All names that a file had, in order; the first one stands for it under every other."""
+        return self._names.get(path) or (path,)
+
+    def steps(self, paths: Iterable[str]) -> dict[Step, None]:
+        """The commits that gave files these names, oldest first."""
+        return dict.fromkeys(step for path in sorted(paths) for step in self._steps.get(path, ()))
+
+    def changed_by(self, commit: CommitLines) -> bool:
+        """Whether a commit renames one of the files."""
+        return any(_renames(file, self._names) for file in commit.files)
+
+    def add(self, commit: CommitLines) -> None:
+        """Take in what a commit renames; where it is a linked one, that is no step of its own."""
+        pairs = [(file.change.old_path, file.change.path) for file in commit.files if _renames(file, self._names)]
+        steps = {new: self._steps.get(old, ()) for old, new in pairs}
+        if commit.facts.sha not in self._linked:
+            for old, new in pairs:
+                steps[new] += (Step(commit.facts.sha, "renamed", self._of, frozenset((old, new))),)
+        self._steps |= steps
+        self._names |= {new: (*self._names[old], new) for old, new in pairs}
+
+
 def _reverts(history: History, link: Candidate) -> list[Step]:
     """Reverts of one commit and of its reverts, in turn."""
     first = last = history.commits[link.sha]
-    brought_by = {link.sha} | _merges_of(history, link)
-    steps: list[Step] = []
-    for commit in _later(history, link, _paths(first)):
+    commits = _later(history, link, _paths(first))
+    brought_by = {link.sha} | _merges_of(history, link, commits)
+    steps: dict[Step, None] = {}
+    reverted = False
+    for commit, names in _with_names(history, [link], commits, _paths(first)):
         said = any(sha.startswith(name) for name in _REVERTS.findall(commit.facts.message) for sha in brought_by)
-        reverted = bool(steps) and steps[-1].kind == "reverted"
-        silent = commit.facts.committed_at - last.facts.committed_at <= SILENT_REVERT and _opposite(last, commit)
-        share = _undone_share(last, commit) if said or reverted else 0.0
+        soon = commit.facts.committed_at - last.facts.committed_at <= SILENT_REVERT
+        silent = soon and _opposite(last, commit, names)
+        share = _undone_share(last, commit, names) if said or reverted else 0.0
         if (silent or (share >= (_SAID if said else _AGAIN))) and _descends(history, commit, link):
             kind: Kind = "restored" if reverted else "reverted"
-            steps.append(Step(commit.facts.sha, kind, link.sha, frozenset(_paths(commit))))
-            last = commit
-            brought_by = {commit.facts.sha} if kind == "reverted" else {link.sha, commit.facts.sha}
-    return steps
+            steps |= names.steps(_paths(commit))
+            steps[Step(commit.facts.sha, kind, link.sha, frozenset(_paths(commit)))] = None
+            last, reverted = commit, not reverted
+            brought_by = {commit.facts.sha} if reverted else {link.sha, commit.facts.sha}
+    return list(steps)
 
 
-def _later(history: History, link: Candidate, paths: Iterable[str]) -> list[CommitLines]:
-    """Commits that change one of `paths` and may come after the link (see `_descends`), oldest first."""
+def _later(
+    history: History, link: Candidate, paths: AbstractSet[str], until: datetime | None = None
+) -> list[CommitLines]:
+    """Commits that change one of `paths`, under any name that it gets, and may come after the link, oldest first.
+
+    Whether they do is asked with `_descends`.
+    """
     here = history.position[link.sha]
-    shas = {sha for path in paths for sha in history.by_path.get(path, ()) if history.position[sha] < here}
-    if link.on_default_branch:
-        shas &= history.default_commits
-    return [history.commits[sha] for sha in sorted(shas, key=lambda sha: -history.position[sha])]
+    found: set[str] = set()
+    names: set[str] = set()
+    new = set(paths)
+    while new:
+        names |= new
+        shas = {sha for path in new for sha in history.by_path.get(path, ()) if history.position[sha] < here}
+        if link.on_default_branch:
+            shas &= history.default_commits
+        if until is not None:
+            shas = {sha for sha in shas if history.commits[sha].facts.committed_at <= until}
+        found |= shas
+        new = {file.change.path for sha in shas for file in history.commits[sha].files if _renames(file, names)} - names
+    return [history.commits[sha] for sha in sorted(found, key=lambda sha: -history.position[sha])]
+
+
+def _with_names(
+    history: History, linked: Sequence[Candidate], commits: Iterable[CommitLines], paths: Iterable[str]
+) -> Iterator[tuple[CommitLines, _Names]]:
+    """Each of `commits` (see `_later`) with the names that the files `paths` had got before it."""
+    oldest = linked[0]
+    names = _Names(linked, paths)
+    names.add(history.commits[oldest.sha])
+    for commit in commits:
+        yield commit, names
+        if names.changed_by(commit) and _descends(history, commit, oldest):
+            names.add(commit)
 
 
 def _descends(history: History, commit: CommitLines, link: Candidate) -> bool:
     return link.sha in history.ancestors(commit.facts.sha, {link.sha})
 
 
-def _merges_of(history: History, link: Candidate) -> set[str]:
-    """Merges on the default branch that brought the commit there."""
-    named = {
-        name
-        for path in _paths(history.commits[link.sha])
-        for sha in history.by_path.get(path, ())
-        for name in _REVERTS.findall(history.commits[sha].facts.message)
-    }
+def _merges_of(history: History, link: Candidate, commits: Iterable[CommitLines]) -> set[str]:
+    """Merges on the default branch that brought the commit there, of those that `commits` name."""
+    named = {name for commit in commits for name in _REVERTS.findall(commit.facts.message)}
     return {
         name
         for name in named
@@ -197,7 +258,7 @@ def _follow_ups(
     newest = chosen[-1]
     known = taken | {link.sha for link in chosen}
     steps: dict[Step, None] = {}
-    for commit, lines, renames in _soon_after(history, chosen, written, within):
+    for commit, lines, names in _soon_after(history, chosen, written, within):
         if commit.facts.sha in known:
             continue
         gone = {line for file in commit.files for line in file.removed & lines.get(file.change.old_path, frozenset())}
@@ -208,38 +269,31 @@ def _follow_ups(
             if gone & (file.removed | file.added)  # the lines may have gone to another file
         }
         if paths and _descends(history, commit, newest):
-            steps |= dict.fromkeys(step for path in sorted(paths) for step in renames.get(path, ()))
+            steps |= names.steps(paths)
             steps[Step(commit.facts.sha, "fixed", newest.sha, frozenset(paths))] = None
     return list(steps)
 
 
 def _soon_after(
     history: History, chosen: Sequence[Candidate], written: _Lines, within: timedelta
-) -> Iterator[tuple[CommitLines, _Lines, Mapping[str, tuple[Step, ...]]]]:
+) -> Iterator[tuple[CommitLines, _Lines, _Names]]:
     """Commits that change a file of the linked ones and come at most `within` after the last, oldest first.
 
-    With each the session's lines by the names that files had before it, and of every file that was renamed since then
-    the commits that did it. Whether a commit descends from the last linked one is for the caller to ask.
+    With each the session's lines by the names that its files had before it. Whether a commit descends from the last
+    linked one is for the caller to ask.
     """
     newest = chosen[-1]
     until = history.commits[newest.sha].facts.committed_at + within
-    names = {path for link in chosen for path in _paths(history.commits[link.sha])}
-    while True:
-        commits = [commit for commit in _later(history, newest, names) if commit.facts.committed_at <= until]
-        new = {file.change.path for commit in commits for file in commit.files if _renames(file, names)} - names
-        if not new:
-            break
-        names |= new
-    lines = dict(written)
-    renames: dict[str, tuple[Step, ...]] = {}
-    for commit in commits:
-        yield commit, lines, renames
-        for file in commit.files:
-            if _renames(file, lines) and _descends(history, commit, newest):
-                old, new_name = file.change.old_path, file.change.path
-                lines[new_name] = lines[old] | lines.get(new_name, frozenset())
-                step = Step(commit.facts.sha, "renamed", newest.sha, frozenset((old, new_name)))
-                renames[new_name] = (*renames.get(old, ()), step)
+    paths = {path for link in chosen for path in _paths(history.commits[link.sha])}
+    commits = _later(history, chosen[0], paths, until)
+    for commit, names in _with_names(history, chosen, commits, paths | written.keys()):
+        if history.position[commit.facts.sha] < history.position[newest.sha]:
+            before = {file.change.old_path for file in commit.files}
+            yield commit, {path: _union(written, names.of(path)) for path in before}, names
+
+
+def _union(lines: _Lines, paths: Iterable[str]) -> AbstractSet[int]:
+    return frozenset(line for path in paths for line in lines.get(path, ()))
 
 
 def _renames(file: FileLines, names: Container[str]) -> bool:
@@ -250,28 +304,33 @@ def _paths(commit: CommitLines) -> set[str]:
     return {path for file in commit.files for path in (file.change.path, file.change.old_path)}
 
 
-def _opposite(earlier: CommitLines, later: CommitLines) -> bool:
+def _opposite(earlier: CommitLines, later: CommitLines, names: _Names) -> bool:
     """Whether a commit does exactly the opposite of another, and nothing besides."""
     return len(earlier.files) == len(later.files) and all(
-        any(_is_opposite(file, other) for other in later.files) for file in earlier.files
+        any(_is_opposite(file, other, names) for other in later.files) for file in earlier.files
     )
 
 
-def _is_opposite(file: FileLines, other: FileLines) -> bool:
-    if file.change.path != other.change.old_path:
+def _is_opposite(file: FileLines, other: FileLines, names: _Names) -> bool:
+    did, does = file.change, other.change
+    if names.of(did.path)[0] != names.of(does.old_path)[0]:
         return False
-    if (file.change.old_blob, file.change.new_blob) == (other.change.new_blob, other.change.old_blob):
-        return True
+    if (did.old_blob, did.new_blob) == (does.new_blob, does.old_blob):
+        return did.old_blob != did.new_blob or did.old_path == does.path  # another rename takes none back
     return bool(file.added or file.removed) and (file.added, file.removed) == (other.removed, other.added)
 
 
-def _undone_share(earlier: CommitLines, later: CommitLines) -> float:
+def _undone_share(earlier: CommitLines, later: CommitLines, names: _Names) -> float:
     """Share of what one commit added and removed that a later one takes back in the same files."""
-    by_path = {file.change.old_path: file for file in later.files} | {file.change.path: file for file in later.files}
+    added: dict[str, set[int]] = defaultdict(set)
+    removed: dict[str, set[int]] = defaultdict(set)
+    for file in later.files:
+        for name in {names.of(file.change.path)[0], names.of(file.change.old_path)[0]}:
+            added[name] |= file.added
+            removed[name] |= file.removed
     back = total = 0
     for file in earlier.files:
-        other = by_path.get(file.change.path) or by_path.get(file.change.old_path)
+        name = names.of(file.change.path)[0]
         total += len(file.added) + len(file.removed)
-        if other is not None:
-            back += len(file.added & other.removed) + len(file.removed & other.added)
+        back += len(file.added & removed[name]) + len(file.removed & added[name])
     return back / total if total else 0.0

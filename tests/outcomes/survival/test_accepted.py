@@ -100,6 +100,21 @@ def test_reverted_lines_end_and_go_on_where_the_revert_is_reverted(world: World)
     assert [group.ended_by for group in groups(world, session)] == [None]
 
 
+def test_reverted_lines_go_on_where_the_revert_is_reverted_under_another_name(world: World) -> None:
+    text = world.read("src/module_1.py") + feature("alpha")
+    session = world.session("s1").prompt().write("src/module_1.py", text).save()
+    sha = world.commit("add alpha")
+    for old, new in (("src/module_1.py", "src/renamed.py"), ("src/renamed.py", "src/newest.py")):
+        world.wait(days=1)
+        (world.folder / old).rename(world.folder / new)
+        world.commit("another name")
+        world.git("revert", "--no-edit", sha)
+        sha = world.git("rev-parse", "HEAD")
+    assert [(group.path, group.lines, group.ended_by) for group in groups(world, session)] == [
+        ("src/module_1.py", 8, None)
+    ]
+
+
 def test_an_outcome_without_a_commit_on_the_default_branch_has_no_survival(world: World) -> None:
     world.git("checkout", "-q", "-b", "topic")
     session, _ = accept(world)

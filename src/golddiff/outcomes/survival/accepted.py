@@ -187,6 +187,7 @@ def _accepted_lines(
 def _written(one: Accepted, change: FileChange) -> tuple[list[str], set[str]]:
     """Keys of the significant lines that the session wrote to a file, or that were moved there, and removed from it."""
     names = {change.path, change.old_path}
+    names |= {one.gold.unseen[name] for name in names & one.gold.unseen.keys()}
     mine: list[str] = []
     gone: set[str] = set()
     for write in one.replay.writes:
@@ -218,13 +219,24 @@ def _restored(
             numbers = born.of(step.sha)
             for _, changes in git.changes([step.sha]):
                 for change in changes:
+                    names = _names(one, change.path)
                     for hunk in change.hunks:
                         for offset, line in enumerate(hunk.added):
                             number = numbers.get((change.path, hunk.new_start - 1 + offset))
                             if number is not None:
-                                back[change.path, key(line)].append(number)
+                                for name in names:
+                                    back[name, key(line)].append(number)
             found[reverted] = back
     return found
+
+
+def _names(one: Accepted, path: str) -> set[str]:
+    """The names that a file had since the linked commits."""
+    names = {path}
+    for step in reversed(one.gold.steps):
+        if step.kind == "renamed" and names & step.paths:
+            names |= step.paths
+    return names
 
 
 def _groups(
