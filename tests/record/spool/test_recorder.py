@@ -310,9 +310,9 @@ def test_closing_writes_what_waits_and_drops_it_where_there_is_no_time(tmp_path:
     assert len(verdicts.acked) == 1
 
 
-def test_an_event_loop_encodes_small_calls_and_the_thread_all_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def places(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether the event loop's thread encoded it, of each call."""
     places: list[bool] = []
     real = encode.Encoder.payload
 
@@ -321,6 +321,10 @@ def test_an_event_loop_encodes_small_calls_and_the_thread_all_others(
         return real(self, raw)
 
     monkeypatch.setattr(encode.Encoder, "payload", payload)
+    return places
+
+
+def test_an_event_loop_encodes_small_calls_and_the_thread_all_others(tmp_path: Path, places: list[bool]) -> None:
     small, large = raw_call(b"a" * 1_000), raw_call(b"b" * 200_000)
     calls = [raw_call(), small, large, raw_call()]
     verdicts = Verdicts()
@@ -340,16 +344,8 @@ def test_an_event_loop_encodes_small_calls_and_the_thread_all_others(
 
 
 def test_while_syncs_are_slow_the_thread_encodes_and_batches_are_not_held_to_what_a_loop_can_spare(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, places: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    places: list[bool] = []
-    real = encode.Encoder.payload
-
-    def payload(self: encode.Encoder, raw: RawCall) -> tuple[int, bytes]:
-        places.append(threading.current_thread() is threading.main_thread())
-        return real(self, raw)
-
-    monkeypatch.setattr(encode.Encoder, "payload", payload)
     monkeypatch.setattr(recorder, "_SLOW_SYNC_SEC", 0.0)
     verdicts = Verdicts()
 
