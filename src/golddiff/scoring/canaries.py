@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import itertools
 import random
 import re
@@ -63,9 +64,10 @@ class Planted(msgspec.Struct, frozen=True):
 
 def mutable(file: str, data: bytes) -> list[Mutant]:
     """Return every assertion that can be turned around; those that compare values come before the others."""
+    source = _read(data)
     found = [
         (not strong, Mutant(file, name, site))
-        for name, function, _ in _tests(_parse(data))
+        for name, function, _ in (source.tests if source else ())
         for site, (node, strong) in enumerate(_sites(function))
         if not isinstance(node, ast.withitem) or _unexpected(node)
     ]
@@ -77,22 +79,19 @@ def plant(data: bytes, mutants: Sequence[Mutant], chance: random.Random, *, rena
 
     With `rename`, real tests get new names, too, so that no name says which is which.
     """
-    tree = _parse(data)
-    if tree is None:
+    source = _read(data)
+    if source is None:
         return None
     lines = data.splitlines(keepends=True)
     if lines and not lines[-1].endswith((b"\n", b"\r")):
         lines[-1] += b"\n"
-    tests = list(_tests(tree))
-    names = _names(tree, [name for name, _, _ in tests], chance)
-    fixed = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    fixed |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    bare = dict.fromkeys(function.name for _, function, _ in tests if rename and function.name not in fixed)
-    called = {name: next(names) for name in bare}
+    names = _names(source, chance)
+    bare = [function.name for _, function, _ in source.tests if rename and function.name not in source.mentioned]
+    called = {name: next(names) for name in dict.fromkeys(bare)}
     planted = {}
     edits: list[tuple[int, int, bytes]] = []
-    last = {name: function for name, function, _ in tests}
-    for name, function, owner in tests:
+    last = {name: function for name, function, _ in source.tests}
+    for name, function, owner in source.tests:
         first, end = _extent(function)
         pieces = [_named(lines, function, called.get(function.name, function.name))]
         for mutant in mutants:
@@ -107,7 +106,8 @@ def plant(data: bytes, mutants: Sequence[Mutant], chance: random.Random, *, rena
     fails, passes = next(names), next(names)
     numbers = sorted(chance.sample(range(2, 99), 4))
     wrong = [*numbers[:-1], numbers[-1] + chance.randint(1, 9)]
-    places = [node.end_lineno or 0 for node in tree.body if isinstance(node, Function | ast.ClassDef)] or [len(lines)]
+    body = source.tree.body
+    places = [node.end_lineno or 0 for node in body if isinstance(node, Function | ast.ClassDef)] or [len(lines)]
     for name, right in ((fails, wrong), (passes, numbers)):
         at = chance.choice(places)
         edits.append((at, at, f"\n\ndef {name}():\n    assert sorted({numbers[::-1]}) == {right}\n".encode()))
@@ -116,17 +116,38 @@ def plant(data: bytes, mutants: Sequence[Mutant], chance: random.Random, *, rena
     return Planted(b"".join(lines), planted, fails, passes, {new: old for old, new in called.items()})
 
 
-def _parse(data: bytes) -> ast.Module | None:
+class _Source(msgspec.Struct, frozen=True):
+    """A test file, read."""
+
+    tree: ast.Module
+    tests: list[tuple[str, Function, ast.ClassDef | None]]
+    """Qualified name, function and class of every test, nearest definition last where a name is used twice."""
+    mentioned: set[str]
+    """Names and attributes that its code uses."""
+    defined: set[str]
+    """Names of its functions and classes."""
+
+
+@functools.lru_cache(maxsize=2)  # one file is planted for each answer to a task, one after another
+def _read(data: bytes) -> _Source | None:
     try:
         data.decode()
-        return ast.parse(data)
+        tree = ast.parse(data)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return None
+    mentioned, defined = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            mentioned.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            mentioned.add(node.attr)
+        elif isinstance(node, Function | ast.ClassDef):
+            defined.add(node.name)
+    return _Source(tree, list(_tests(tree)), mentioned, defined)
 
 
-def _tests(tree: ast.Module | None) -> Iterator[tuple[str, Function, ast.ClassDef | None]]:
-    """Qualified name, function and class of every test, nearest definition last where a name is used twice."""
-    for node in tree.body if tree else ():
+def _tests(tree: ast.Module) -> Iterator[tuple[str, Function, ast.ClassDef | None]]:
+    for node in tree.body:
         if isinstance(node, Function) and node.name.startswith("test"):
             yield node.name, node, None
         elif isinstance(node, ast.ClassDef):
@@ -296,10 +317,10 @@ def _named(lines: Sequence[bytes], function: Function, name: str, span: Span | N
     return b"".join(copied)
 
 
-def _names(tree: ast.Module, tests: Sequence[str], chance: random.Random) -> Iterator[str]:
+def _names(source: _Source, chance: random.Random) -> Iterator[str]:
     """Fresh names made from the words that the tests of this file are named with."""
-    words = sorted({word for test in tests for word in test.rpartition(".")[2].split("_")[1:] if word})
-    taken = {node.name for node in ast.walk(tree) if isinstance(node, Function | ast.ClassDef)}
+    words = sorted({word for _, function, _ in source.tests for word in function.name.split("_")[1:] if word})
+    taken = set(source.defined)
     for attempt in itertools.count():
         pool = words if len(words) >= 4 and attempt % 2 == 0 else [*words, *_WORDS]
         name = "_".join(["test", *chance.sample(pool, min(len(pool), chance.randint(2, 3) + attempt // 200))])
