@@ -414,6 +414,28 @@ def test_a_commit_takes_a_bounded_number_of_bytes_beside_the_ring(tmp_path: Path
     assert len(verdicts.acked) == 20
 
 
+def test_calls_that_fill_the_ring_share_a_commit_however_long_each_takes_to_encode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "_TURN_SEC", 0.0)
+    monkeypatch.setattr(recorder, "_PRESSED_SEC", 60.0)
+    waiting, verdicts = threading.Event(), Verdicts()
+
+    def create(path: Path) -> object:
+        assert waiting.wait(60)
+        file = recorder.create_file(path)
+        file.sync = lambda: None  # type: ignore[method-assign]
+        return file
+
+    writer = SpoolRecorder(tmp_path, "0", config=SpoolConfig(ring_bytes=1 << 20), create=create)  # type: ignore[arg-type]
+    for call in (raw_call(random.Random(n).randbytes(20_000)) for n in range(20)):
+        writer.submit(call, verdicts.done(call))
+    waiting.set()
+    verdicts.wait(20)
+    writer.close(10)
+    assert writer.counters["syncs"] == 1
+
+
 def test_a_call_larger_than_the_ring_is_dropped(tmp_path: Path) -> None:
     assert record(tmp_path, [raw_call(b"a" * 9_000)], ring_bytes=9_000).dropped() == {"too_large": 1}
 

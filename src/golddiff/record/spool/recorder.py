@@ -45,6 +45,10 @@ _TURN_SEC = 0.002
 """Longest that one turn encodes before what it has is written, unless syncs take longer than that."""
 _SLOW_SYNC_SEC = 0.02
 """From here on the thread encodes for as long as a sync takes: what a loop can spare would be too small a batch."""
+_PRESSED_SEC = 0.1
+_PRESSED_SHARE = 1 / 8
+"""The same of the thread's where so much of the ring waits: a sync for every few large calls would be most of its time,
+and the ring would fill."""
 _LARGE_BYTES = 128 << 10
 """Calls of this size and above are left to the thread: an event loop has others to serve."""
 
@@ -241,7 +245,8 @@ class SpoolRecorder:
                     self._drop_waiting(appender.reason)
                     return
                 self._encoder.start_segment()
-            encoded = self._encode(max(_TURN_SEC, appender.sync_sec), 1 << 62)
+            pressed = self._waiting_bytes > _PRESSED_SHARE * self._config.ring_bytes
+            encoded = self._encode(max(_PRESSED_SEC if pressed else _TURN_SEC, appender.sync_sec), 1 << 62)
         if encoded:
             items, payloads = [item for item, _ in encoded], [payload for _, payload in encoded]
             stored = appender.write(payloads)
