@@ -15,7 +15,7 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 
-from golddiff.statistics.intervals import cluster_bootstrap
+from golddiff.statistics.intervals import resample, resampled_ratios
 from golddiff.statistics.shares import Draws, Share
 
 Rows = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -40,11 +40,11 @@ def main(repetitions: int = 1_000, resamples: int = 1_000) -> None:
         truth = float(kept.sum() / written.sum())
         for count in (5, 8, 10, 20, 40, 80):
             plain = expanded = given = 0
-            names = [str(number) for number in range(count)]
             for repetition in range(repetitions):
                 top, bottom = draw(random, count, shape)
-                basic = cluster_bootstrap(list(top), list(bottom), names, resamples=resamples, seed=repetition)
-                plain += basic.low <= truth <= basic.high
+                draws = resampled_ratios(top, bottom, resample([()] * count, resamples=resamples, seed=repetition))
+                low, high = np.quantile(draws, [0.025, 0.975])
+                plain += low <= truth <= high
                 share = Draws(count, resamples=resamples, seed=repetition).share(top, bottom)
                 if isinstance(share, Share):
                     given += 1

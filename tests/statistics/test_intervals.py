@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import binomtest, bootstrap, norm, t
 
-from golddiff.statistics.intervals import cluster_bootstrap, resample, wilson
+from golddiff.statistics.intervals import cluster_bootstrap, expanded, percentile_interval, resample, wilson
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 1), (0, 20), (1, 3), (61, 150), (150, 150), (999, 1000)])
@@ -84,6 +84,28 @@ def test_cluster_intervals_cover_the_truth_where_naive_ones_do_not() -> None:
         naive += flat.low <= 0.5 <= flat.high
     assert covered / 200 >= 0.90
     assert naive / 200 < 0.75
+
+
+@pytest.mark.parametrize("clusters", [5, 10, 40])
+def test_tails_lie_where_students_do_for_draws_that_vary_too_little(clusters: int) -> None:
+    reached = norm.ppf(0.5 + expanded(0.95, clusters) / 2)
+    assert reached == pytest.approx(t.ppf(0.975, clusters - 1) * math.sqrt(clusters / (clusters - 1)), rel=0.005)
+    assert expanded(0.95, 1) == 0.95
+
+
+def test_intervals_of_ten_clusters_cover_the_truth_where_plain_ones_do_not() -> None:
+    """Ten clusters of 4 tasks, success 0.5 on average, half of the spread between clusters; 300 worlds."""
+    random = np.random.default_rng(4)
+    counts = resample([()] * 10, resamples=500)
+    held = plain = 0
+    for _ in range(300):
+        done = random.binomial(4, random.beta(0.5, 0.5, 10))
+        draws = counts @ done / 40
+        found = percentile_interval(done.mean() / 4, draws, clusters=10)
+        low, high = np.quantile(draws, [0.025, 0.975])
+        held += found.low <= 0.5 <= found.high
+        plain += low <= 0.5 <= high
+    assert plain / 300 < 0.93 <= held / 300
 
 
 def test_rows_whose_ratio_is_undefined_in_a_resample_are_left_out() -> None:

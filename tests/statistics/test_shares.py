@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from golddiff.statistics.shares import Difference, Draws, Refused, Share, t_quantile
+from golddiff.statistics.intervals import t_quantile
+from golddiff.statistics.shares import Difference, Draws, Refused, Share
 
 
 def test_a_share_is_the_ratio_of_sums_not_the_mean_of_ratios() -> None:

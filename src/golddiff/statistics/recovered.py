@@ -34,10 +34,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from golddiff.statistics.intervals import Interval, never_certain, percentile_interval, resample, resampled_ratios
+from golddiff.statistics.intervals import (
+    Interval,
+    never_certain,
+    percentile_interval,
+    resample,
+    resampled_ratios,
+    t_quantile,
+    wilson,
+)
 from golddiff.statistics.seeds import seed_noise
 
-__all__ = ["CRRefused", "Recovered", "capability_recovered"]
+__all__ = ["CRRefused", "Recovered", "capability_recovered", "recovered_difference"]
 
 SMALLEST_GAP = 0.05
 """Least lower bound of theta_teacher - theta_base at which the ratio is given."""
@@ -142,7 +150,7 @@ def capability_recovered(
     return Recovered(
         ratio=ratio,
         # Student's t with few degrees of freedom has no variance, so Fieller's interval has no covariance to work with.
-        fieller=None if seeds or certain else _fieller(gain.estimate, gap.estimate, _covariance(draws)),
+        fieller=None if seeds or certain else _fieller(gain.estimate, gap.estimate, _covariance(draws), width),
         theta_base=theta["B"],
         theta_student=theta["S"],
         theta_teacher=theta["T"],
@@ -152,14 +160,47 @@ def capability_recovered(
     )
 
 
+def recovered_difference(
+    first: Sequence[Sequence[float]],
+    second: Sequence[Sequence[float]],
+    clusters: Sequence[Sequence[str]],
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Return the second ratio less the first, where `capability_recovered` refuses neither.
+
+    Both are the columns of student, base and teacher on the same tasks; a draw takes the same clusters for all six.
+    """
+    counts_RN = resample(clusters, resamples=resamples, seed=seed)
+    width = len({tuple(path[:1]) for path in clusters})
+    estimates, ratios, gaps = [], [], []
+    for columns in (first, second):
+        student, base, teacher = (np.asarray(column, float) for column in columns)
+        gaps.append(float((teacher - base).mean()))
+        estimates.append(float((student - base).mean()) / gaps[-1])
+        gaps_R = counts_RN @ (teacher - base)
+        ratios.append(counts_RN @ (student - base) / np.where(gaps_R > 0, gaps_R, math.nan))
+    estimate = estimates[1] - estimates[0]
+    found = percentile_interval(estimate, ratios[1] - ratios[0], clusters=width, level=level)
+    if found.low < found.high:
+        return found
+    room = wilson(0, width, level).high / min(gaps)  # all draws agree, which is no certainty
+    return msgspec.structs.replace(
+        found, low=estimate - room, high=estimate + room, method="wilson, one trial per cluster"
+    )
+
+
 def _covariance(draws: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     gains, gaps = draws["S"] - draws["B"], draws["T"] - draws["B"]
     both = ~(np.isnan(gains) | np.isnan(gaps))
     return np.cov(gains[both], gaps[both])
 
 
-def _fieller(top: float, bottom: float, covariance: NDArray[np.float64]) -> tuple[float, float] | None:
-    z_squared = 1.959963984540054**2
+def _fieller(top: float, bottom: float, covariance: NDArray[np.float64], clusters: int) -> tuple[float, float] | None:
+    # The covariance of draws is (n - 1) / n of that of the estimates.
+    z_squared = t_quantile(0.975, clusters - 1) ** 2 * clusters / (clusters - 1)
     a = bottom**2 - z_squared * float(covariance[1, 1])
     b = top * bottom - z_squared * float(covariance[0, 1])
     c = top**2 - z_squared * float(covariance[0, 0])

@@ -3,12 +3,11 @@
 How it fits: the report prints nothing but `Share`, `Difference` and `Refused`. All groups of one report are
 measured on the same draws of sessions (`Draws`), so a difference between two groups is a paired one.
 
-Method: percentile cluster bootstrap, expanded: with few or very unequal sessions a plain percentile interval is
-too short, so its tails are taken at the level where a t quantile with n - 1 degrees of freedom lies (Hesterberg
-2015, The American Statistician 69:371-386), n being Kish's effective number of sessions (sum w)^2 / sum w^2 of
-the lines w. On simulated sessions (`bench/intervals.py`: lognormal sizes, beta or two-peaked shares, 1,000 runs
-each) nominal 95 % intervals held the truth in 79-93 % of runs without the expansion and 90-97 % with it, at 5 to 80
-sessions; at 5, where it is weakest, 90-91 %, and a third of the draws were refused.
+Method: percentile cluster bootstrap, expanded for few clusters (`intervals.percentile_interval`) by Kish's effective
+number of sessions, (sum w)^2 / sum w^2 of the lines w, since sessions are very unequal. On simulated sessions
+(`bench/intervals.py`: lognormal sizes, beta or two-peaked shares, 1,000 runs each) nominal 95 % intervals held the
+truth in 79-93 % of runs without the expansion and 90-97 % with it, at 5 to 80 sessions; at 5, where it is weakest,
+90-91 %, and a third of the draws were refused.
 
 Not covered: shares of independent trials (`intervals.wilson`); clusters inside clusters (`intervals.resample`).
 """
@@ -16,8 +15,6 @@ Not covered: shares of independent trials (`intervals.wilson`); clusters inside 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from statistics import NormalDist
 from typing import TypeAlias
 
 import msgspec
@@ -26,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from golddiff.statistics.intervals import percentile_interval, resample, resampled_ratios, wilson
 
-__all__ = ["Difference", "Draws", "Measured", "Refused", "Share", "effective_clusters", "instability", "t_quantile"]
+__all__ = ["Difference", "Draws", "Measured", "Refused", "Share", "effective_clusters", "instability"]
 
 FEWEST_CLUSTERS = 5
 """With fewer sessions the simulated coverage falls below 90 %: counts are shown, no share."""
@@ -121,7 +118,7 @@ class Draws:
             return Difference(estimate=estimate, low=low, high=high, level=level)
         replicates_R = self._replicates(top_C, bottom_C) - self._replicates(other_top_C, other_bottom_C)
         effective = min(effective_clusters(bottom_C), effective_clusters(other_bottom_C))
-        found = percentile_interval(estimate, replicates_R, clusters=0, level=_expanded(level, effective))
+        found = percentile_interval(estimate, replicates_R, clusters=0, level=level, effective=effective)
         return Difference(estimate=estimate, low=found.low, high=found.high, level=level)
 
     def _share(self, top_C: NDArray[np.float64], bottom_C: NDArray[np.float64], level: float, bounded: bool) -> Share:
@@ -130,8 +127,8 @@ class Draws:
         if bounded and estimate in (0.0, 1.0):
             found = wilson(round(estimate * clusters), clusters, level)
         else:
-            expanded = _expanded(level, effective_clusters(bottom_C))
-            found = percentile_interval(estimate, self._replicates(top_C, bottom_C), clusters=clusters, level=expanded)
+            draws_R, effective = self._replicates(top_C, bottom_C), effective_clusters(bottom_C)
+            found = percentile_interval(estimate, draws_R, clusters=clusters, level=level, effective=effective)
         return Share(estimate=estimate, low=found.low, high=found.high, clusters=clusters, level=level)
 
     def _replicates(self, top_C: NDArray[np.float64], bottom_C: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -153,25 +150,3 @@ def instability(bottom_C: NDArray[np.float64]) -> str | None:
     if effective_clusters(bottom_C) < FEWEST_EFFECTIVE:
         return f"one session is {100 * bottom_C.max() / bottom_C.sum():.0f} % of it"
     return None
-
-
-def _expanded(level: float, effective: float) -> float:
-    """Level of a percentile interval that covers like a t interval with `effective` - 1 degrees of freedom."""
-    quantile = t_quantile(0.5 + level / 2, effective - 1)
-    return 2 * NormalDist().cdf(math.sqrt(effective / (effective - 1)) * quantile) - 1
-
-
-def t_quantile(probability: float, freedom: float) -> float:
-    """Quantile of Student's t above its median, by Cornish-Fisher (Abramowitz & Stegun 1964, 26.7.5).
-
-    At 1.5 degrees of freedom, the fewest that are not refused, 3 % short at 0.975 and 12 % at 0.995; from 4 on
-    within half a percent.
-    """
-    z = NormalDist().inv_cdf(probability)
-    terms: Sequence[float] = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / freedom**power for power, term in enumerate(terms, 1))

@@ -33,7 +33,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from golddiff.statistics.intervals import wilson
+from golddiff.statistics.intervals import t_quantile, wilson
 from golddiff.statistics.shares import (
     Difference,
     Measured,
@@ -41,7 +41,6 @@ from golddiff.statistics.shares import (
     Share,
     effective_clusters,
     instability,
-    t_quantile,
 )
 
 __all__ = ["Curve", "Lifetimes", "Median", "survival_curve", "survival_difference"]

@@ -28,7 +28,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from golddiff.statistics.shares import Refused, effective_clusters, instability, t_quantile
+from golddiff.statistics.intervals import t_quantile
+from golddiff.statistics.shares import Refused, effective_clusters, instability
 from golddiff.statistics.survival import Codes, Floats, Lifetimes
 
 __all__ = ["CoxFit", "HazardRatio", "cox_regression", "hazard_ratios", "too_little"]
