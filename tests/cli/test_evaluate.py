@@ -326,3 +326,13 @@ def test_other_tasks_stand_beside_as_off_workflow(
     assert summary["off_workflow"]["tasks"] == 8
     assert summary["stage_recoveries"]["apply"][0]["student"] == "student"
     assert "fewer than 3 trainings" in summary["seeds_caution"]
+    lazy = [*arms[:2], "--arm", f"student={server}#lazy", *arms[4:]]
+    assert call(workspace, *lazy, "--r0", "0", "--off-workflow", "ours", "--limit", "8", "--json") == 0
+    runs = [summary["run_id"], json.loads(capsys.readouterr().out)["run_id"]]
+    assert run(application, ["compare", *runs, "--workspace", str(workspace), "--json"]) == 0
+    off = json.loads(capsys.readouterr().out)["off_workflow"]
+    assert (off["shared"], off["recovered"][0]["first"]["student"], off["off_workflow"]) == (8, "student", None)
+    assert run(application, ["compare", *runs, "--workspace", str(workspace)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("Capability recovered by student (base → teacher, 8 tasks): in both runs not given") == 2
+    assert said.index("Off the workflow") < said.rindex("Capability recovered")

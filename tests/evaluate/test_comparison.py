@@ -9,6 +9,7 @@ from golddiff.errors import UsageError
 from golddiff.evaluate import Arm, EvaluationConfig, Role, evaluate
 from golddiff.evaluate.comparison import Comparison, compare
 from golddiff.sandbox.fake import FakeSandbox
+from golddiff.statistics.recovered import Recovered
 from golddiff.store import Store
 from golddiff.types import EvaluationRun, Score
 
@@ -80,3 +81,35 @@ def test_nothing_in_common_is_refused(runs: list[tuple[EvaluationRun, list[Score
     renamed = msgspec.structs.replace(other[0], arms={"teacher": "x"})
     with pytest.raises(UsageError, match="no arm of one name"):
         compare((one, scores), (renamed, other[1]), TASKS)
+
+
+def test_capability_recovered_stands_for_both_runs_with_the_interval_of_its_difference(
+    store: Store, sandbox: FakeSandbox
+) -> None:
+    tasks = [task(number, files=20) for number in range(80)]
+
+    def made(right: int) -> tuple[EvaluationRun, list[Score]]:
+        arms = [
+            arm("base", Role.BASE, 1),
+            dataclasses.replace(arm("student", Role.STUDENT, right), identity=f"student of {right}"),
+            arm("teacher", Role.TEACHER, 9),
+        ]
+        run = evaluate(store, tasks, arms, dataset_id="d", sandbox=sandbox)
+        return run, list(store.find(Score, run_id=run.id))
+
+    runs = [made(3), made(7)]
+    (change,) = compare(*runs, tasks, resamples=400).recovered
+    assert change.tasks == 80
+    assert isinstance(change.first.result, Recovered)
+    assert isinstance(change.second.result, Recovered)
+    assert (change.first.result.ratio.estimate, change.second.result.ratio.estimate) == pytest.approx((0.25, 0.75))
+    assert change.difference is not None
+    assert change.difference.estimate == pytest.approx(0.5)
+    assert 0 < change.difference.low < 0.5 < change.difference.high
+    (same,) = compare(runs[0], runs[0], tasks, resamples=400).recovered
+    assert same.difference is not None
+    assert same.difference.low < 0 < same.difference.high  # that all draws agree is no certainty
+    few = [one for one in tasks if one.path < "file13"][:8]
+    (refused,) = compare(*runs, few, resamples=400).recovered
+    assert refused.difference is None
+    assert "too few" in str(refused.first)

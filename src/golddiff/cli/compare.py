@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
 import click
+import msgspec
 
 from golddiff.cli.app import Workspace, console, emit_json, json_option, output, workspace_option
-from golddiff.errors import InputError
+from golddiff.errors import InputError, UsageError
 from golddiff.store import Store
 from golddiff.types import EvaluationRun, Score
+
+if TYPE_CHECKING:
+    from golddiff.evaluate.comparison import Comparison
 
 
 @click.command(
@@ -24,18 +31,27 @@ Examples:
 def command(first: str, second: str, workspace: Workspace, as_json: bool) -> None:
     """Compare two evaluation runs on the tasks that both asked; ids may be abbreviated (`golddiff show` lists them).
 
-    Runs of different harness versions are refused: their numbers mean different things.
+    Runs of different harness versions are refused: their numbers mean different things. Capability recovered stands for
+    both, also off the workflow where both asked tasks of one dataset there.
     """
     from golddiff.evaluate.comparison import compare
     from golddiff.store.datasets import read_dataset
 
     with Store.open(workspace, write=False) as store:
         runs = [_run(store, named) for named in (first, second)]
-        scores = [list(store.find(Score, run_id=run.id)) for run in runs]
-        tasks = read_dataset(store, runs[0].dataset_id, "test")
-        asked = {score.example_id for score in scores[0]}
+        off = [_run(store, str(named)) for run in runs if (named := run.summary.get("off_workflow_run"))]
+
+        def compared(one: EvaluationRun, two: EvaluationRun) -> Comparison:
+            scores = [list(store.find(Score, run_id=run.id)) for run in (one, two)]
+            asked = {score.example_id for score in scores[0]}
+            tasks = [task for task in read_dataset(store, one.dataset_id, "test") if task.id in asked]
+            return compare((one, scores[0]), (two, scores[1]), tasks)
+
         with console.status("intervals"):
-            found = compare((runs[0], scores[0]), (runs[1], scores[1]), [task for task in tasks if task.id in asked])
+            found = compared(*runs)
+            if len(off) == 2 and off[0].dataset_id == off[1].dataset_id:
+                with suppress(UsageError):  # no task or arm in common there
+                    found = msgspec.structs.replace(found, off_workflow=compared(*off))
     if as_json:
         emit_json(found)
         return

@@ -171,7 +171,8 @@ def command(
         report.write_json(folder / "report.json", summary)
         if not earlier_run:
             kept = str(page.relative_to(store.root)) if page.is_relative_to(store.root) else str(page.resolve())
-            store.put(msgspec.structs.replace(run, summary=summary.flat(), report=kept))
+            told = summary.flat() | ({"off_workflow_run": off_run.id} if off_run else {})
+            store.put(msgspec.structs.replace(run, summary=told, report=kept))
     if as_json:
         emit_json(summary)
     else:

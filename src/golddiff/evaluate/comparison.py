@@ -5,6 +5,10 @@ compared (`summary.require_same_harness`), task by task: a task that one run did
 of that arm's comparison, and counted. Intervals draw the same clusters for both runs, p-values are adjusted after
 Holm over the arms.
 
+Capability recovered stands for both runs beside each other, on the tasks that both could score for student, base and
+teacher, with the interval of its difference where neither refuses it; base is the best untrained arm of each run. What
+the runs asked off the workflow is compared in the same way (`off_workflow`).
+
 Not covered: training seeds. Two runs that hold one training each say nothing about how trainings differ.
 """
 
@@ -13,15 +17,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 
 from golddiff.errors import UsageError
+from golddiff.evaluate.arms import Role
+from golddiff.evaluate.columns import Columns
+from golddiff.evaluate.recovery import Recovery
 from golddiff.evaluate.summary import require_same_harness
 from golddiff.evaluate.tasks import cluster_paths
 from golddiff.statistics.intervals import Interval, resample
 from golddiff.statistics.paired import holm, mcnemar_exact, success_difference
+from golddiff.statistics.recovered import Recovered, capability_recovered, recovered_difference
 from golddiff.types import EvaluationRun, Example, Score
 
-__all__ = ["ArmChange", "Comparison", "compare"]
+__all__ = ["ArmChange", "Comparison", "RecoveryChange", "compare"]
 
 RESAMPLES = 10_000
 
@@ -49,6 +58,17 @@ class ArmChange(msgspec.Struct, frozen=True, kw_only=True):
     """McNemar's exact test, adjusted after Holm over the arms."""
 
 
+class RecoveryChange(msgspec.Struct, frozen=True, kw_only=True):
+    """Capability recovered by one student of one teacher in both runs, on the same tasks and draws."""
+
+    tasks: int
+    """Tasks that both runs have a score for, for student, base and teacher."""
+    first: Recovery
+    second: Recovery
+    difference: Interval | None
+    """The second ratio less the first; None where either is refused."""
+
+
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """All that two runs have in common, and what they have not."""
 
@@ -64,6 +84,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[ArmChange, ...]
     arms_only_first: tuple[str, ...]
     arms_only_second: tuple[str, ...]
+    recovered: tuple[RecoveryChange, ...] = ()
+    off_workflow: Comparison | None = None
+    """The same of the tasks that both runs asked off the workflow; None where one asked none."""
 
 
 def compare(
@@ -139,4 +162,46 @@ def compare(
         changes=tuple(msgspec.structs.replace(change, p_value=adjusted[change.arm]) for change in changes),
         arms_only_first=tuple(arm for arm in one.arms if arm not in two.arms),
         arms_only_second=tuple(arm for arm in two.arms if arm not in one.arms),
+        recovered=_recovered(
+            Columns(one, shared, one_scores, seed=seed, resamples=resamples),
+            Columns(two, shared, two_scores, seed=seed, resamples=resamples),
+        ),
     )
+
+
+def _recovered(first: Columns, second: Columns) -> tuple[RecoveryChange, ...]:
+    """Return the change for every student and teacher that both runs have and that single arms stand for."""
+    bases = first.best_base(), second.best_base()
+    made: list[RecoveryChange] = []
+    if bases[0] is None or bases[1] is None:
+        return ()
+    for teacher in first.of_role(Role.TEACHER):
+        for student in first.of_role(Role.STUDENT):
+            if student not in second.of_role(Role.STUDENT) or teacher not in second.of_role(Role.TEACHER):
+                continue
+            arms = [(student, bases[0], teacher), (student, bases[1], teacher)]
+            found = [[run.values(arm, "success") for arm in of] for run, of in zip((first, second), arms, strict=True)]
+            there = np.flatnonzero(np.prod([known for run in found for _, known in run], axis=0))
+            if not len(there):
+                continue
+            one, two = ([list(values[there]) for values, _ in run] for run in found)
+            paths = [first.paths[index] for index in there]
+            draws, seed = first.resamples, first.seed
+            results = [
+                capability_recovered(of_student, of_base, of_teacher, paths, resamples=draws, seed=seed)
+                for of_student, of_base, of_teacher in (one, two)
+            ]
+            recoveries = [
+                Recovery(student=student, base=base, teacher=teacher, result=result)
+                for (_, base, _), result in zip(arms, results, strict=True)
+            ]
+            given = all(isinstance(result, Recovered) for result in results)
+            made.append(
+                RecoveryChange(
+                    tasks=len(there),
+                    first=recoveries[0],
+                    second=recoveries[1],
+                    difference=recovered_difference(one, two, paths, resamples=draws, seed=seed) if given else None,
+                )
+            )
+    return tuple(made)

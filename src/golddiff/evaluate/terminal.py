@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from golddiff.evaluate.comparison import Comparison
+from golddiff.evaluate.comparison import Comparison, RecoveryChange
 from golddiff.evaluate.summary import FEW_CLUSTERS, Summary
 from golddiff.evaluate.tasks import cluster_paths
 from golddiff.statistics.intervals import Interval
@@ -119,6 +119,8 @@ def show_comparison(found: Comparison, console: Console) -> None:
             f"{change.tasks}" + (f", {change.left_out} unscored" if change.left_out else ""),
         )
     console.print(table)
+    for recovered in found.recovered:
+        _show_recovered(recovered, console)
     for side, arms in (("first", found.arms_only_first), ("second", found.arms_only_second)):
         if arms:
             console.print(Text(f"Only in the {side} run: {', '.join(arms)}", style="dim"))
@@ -130,6 +132,20 @@ def show_comparison(found: Comparison, console: Console) -> None:
             style="dim",
         )
     )
+    if found.off_workflow:
+        console.print(Text("\nOff the workflow", style="bold"))
+        show_comparison(found.off_workflow, console)
+
+
+def _show_recovered(change: RecoveryChange, console: Console) -> None:
+    first, second = change.first, change.second
+    said = f"{first}, then {second}" if str(first) != str(second) else f"in both runs {first}"
+    if change.difference:
+        known = change.difference
+        said += f": {known.estimate:+.2f} [{known.low:+.2f}, {known.high:+.2f}]"
+    bases = " or ".join(dict.fromkeys((first.base, second.base)))
+    who = f"Capability recovered by {first.student} ({bases} → {first.teacher}, {change.tasks} tasks)"
+    console.print(Text(f"{who}: {said}"))
 
 
 def _arms(summary: Summary) -> Table:
