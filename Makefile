@@ -29,7 +29,7 @@ test: check ## Everything CI runs: set-up, linters, types, architecture, tests
 	echo "== tests"
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-test-faults: $(READY) ## Power cuts, kills, outages, full and failing disks, in their long form: half an hour (strace, PostgreSQL, root for some)
+test-faults: $(READY) ## Power cuts, kills, outages, full and failing disks, in their long form: half an hour (strace, a C compiler, PostgreSQL, root for some)
 	GOLDDIFF_FAULTS=1 GOLDDIFF_TEST_SCALE=20 $(BIN)/python -m pytest -s -m "faults or not faults" -rs --durations=10 \
 	  tests/faults tests/rights/test_bodies.py tests/record/gateway/test_passing.py tests/record/gateway/test_many_workers.py
 
