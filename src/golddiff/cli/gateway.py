@@ -214,11 +214,12 @@ class _Parts:
         if settings.record:
             from golddiff.record.spool.recorder import SpoolConfig, SpoolRecorder
 
-            spool = SpoolConfig(ring_bytes=settings.ring_mb << 20)
+            spool = SpoolConfig(ring_bytes=settings.ring_mb << 20, memory_bytes=settings.history_mb << 20)
             recorder = SpoolRecorder(self.spool_folder, str(number), config=spool, secrets=self.secrets, loop=loop)
         worker = await Worker.start(
             settings, os.environ, recorder, gate=gate, watcher=watch, listener=self.listeners[number]
         )
+        watch.memory = observer.memory_of(worker.service, recorder)
         if gate is not None:
             worker.at_end(gate.close)
         if self.admin is not None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from golddiff.record.gateway.gate import Served
 from golddiff.record.gateway.metrics import Metrics
-from golddiff.record.gateway.observer import Observer
+from golddiff.record.gateway.observer import Observer, memory_of
 
 
 def served(**changes: object) -> Served:
@@ -55,6 +56,18 @@ def test_records_are_counted_by_state_and_drops_by_reason(metrics: Metrics) -> N
         watch.recorded("call_1", state, reason)
         assert metrics.value("golddiff_gateway_records_total", state) == 1
     assert metrics.value("golddiff_gateway_records_dropped_total", "enospc") == 1
+
+
+def test_memory_is_shown_beside_its_bounds(metrics: Metrics) -> None:
+    watch = Observer(metrics)
+    watch.memory = memory_of(
+        SimpleNamespace(held_bytes=10), SimpleNamespace(counters={"waiting_bytes": 20, "history_bytes": 30})
+    )  # type: ignore[arg-type]
+    watch.look()
+    text = metrics.render()
+    for what, size in (("requests", 10), ("ring", 20), ("history", 30)):
+        assert b'golddiff_gateway_memory_bytes{what="%b"} %d\n' % (what.encode(), size) in text
+    assert metrics.value("golddiff_gateway_memory_bytes", "process") > 10 << 20
 
 
 def test_refusals_are_one_number_and_no_line(metrics: Metrics, caplog: pytest.LogCaptureFixture) -> None:

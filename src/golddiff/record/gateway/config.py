@@ -66,6 +66,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Folder of the calls on their way to the store, relative to the workspace."""
     ring_mb: int = 64
     """Memory for calls that are not written yet, per worker, MiB; what does not fit is dropped and counted."""
+    history_mb: int = 64
+    """Memory for recent requests, per worker, MiB: one that repeats them is stored as what it adds."""
     max_body_mb: int = 32
     """Largest request that is taken, MiB; also the most of one answer that is kept."""
     body_memory_mb: int = 512
@@ -149,6 +151,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("workers", 1, 64),
     ("deadline_ms", 0, 10_000),
     ("ring_mb", 1, 65_536),
+    ("history_mb", 1, 65_536),
     ("max_body_mb", 1, 1024),
     ("body_memory_mb", 1, 1_048_576),
     ("max_connections", 1, 1_000_000),

@@ -44,6 +44,8 @@ _MALFORMED = (
     "malformed", "body", "body_memory", "body_size", "connections", "content_encoding", "expect", "head_size", "host",
     "method", "origin", "path", "pipelining", "request_timeout", "target", "transfer_encoding", "upgrade",
 )  # fmt: skip
+MEMORY = ("requests", "ring", "history", "process")
+"""Bodies of requests under way, calls that wait for the disk, recent requests that are kept; all of the process."""
 _FAILURES = ("unreachable", "upstream_timeout", "upstream_broke")
 
 
@@ -123,6 +125,12 @@ def families(upstreams: Iterable[str]) -> tuple[Family, ...]:
             labels={"what": ("limits", "keys")},
         ),
         Family(name="golddiff_gateway_connections", kind="gauge", help="Client connections that are open."),
+        Family(
+            name="golddiff_gateway_memory_bytes",
+            kind="gauge",
+            help="Memory of the workers: what has a bound of its own, and all of their processes.",
+            labels={"what": MEMORY},
+        ),
         Family(
             name="golddiff_gateway_first_byte_seconds",
             kind="histogram",

@@ -7,14 +7,38 @@ A request that was answered is a line at DEBUG only. A refusal never is: it is c
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from golddiff.record.capture import Recorder
 from golddiff.record.gateway import logs
 from golddiff.record.gateway.gate import Served
 from golddiff.record.gateway.holds import State
 from golddiff.record.gateway.metrics import Counter, Metrics
 
+if TYPE_CHECKING:
+    from golddiff.record.gateway.service import Service
+
 _LOOK_SEC = 1.0
+
+
+def memory_of(service: Service, recorder: Recorder | None) -> dict[str, Callable[[], int]]:
+    """Return what takes memory in a worker → its bytes now."""
+    memory = {"requests": lambda: service.held_bytes, "process": _resident_bytes}
+    if recorder is not None:
+        memory["ring"] = lambda: recorder.counters["waiting_bytes"]
+        memory["history"] = lambda: recorder.counters["history_bytes"]
+    return memory
+
+
+def _resident_bytes() -> int:
+    """Memory of this process, from Linux; 0 elsewhere."""
+    with suppress(OSError):
+        return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 class Observer:
@@ -37,6 +61,8 @@ class Observer:
         self._loop = loop
         self._degraded = dict(degraded or {})
         self._seen = dict.fromkeys(self._degraded, 0)
+        self.memory: dict[str, Callable[[], int]] = {}
+        """What takes memory (`metrics.MEMORY`) → its bytes now; looked at every second."""
         self._first_byte = metrics.histogram("golddiff_gateway_first_byte_seconds")
         self._duration = metrics.histogram("golddiff_gateway_duration_seconds")
         self._records = {str(state): metrics.counter("golddiff_gateway_records_total", state) for state in State}
@@ -102,7 +128,9 @@ class Observer:
         self.metrics.count("golddiff_gateway_connections", by=change)
 
     def look(self) -> None:
-        """Count what shared state failed since the last look."""
+        """Count what shared state failed since the last look, and say what takes memory."""
+        for what, size_bytes in self.memory.items():
+            self.metrics.set("golddiff_gateway_memory_bytes", size_bytes(), what)
         for what, failures in self._degraded.items():
             now = failures()
             if now > self._seen[what]:

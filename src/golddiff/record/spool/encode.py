@@ -33,6 +33,11 @@ class Encoder:
         self.counts = dict.fromkeys(["body_bytes", "scanned_bytes", "left_out_bodies"], 0)
         """Bytes that came, bytes of requests that were scanned for secrets, bodies that could not be."""
 
+    @property
+    def history_bytes(self) -> int:
+        """Memory that the recent requests take, about."""
+        return self._conversations.size_bytes
+
     def start_segment(self) -> None:
         """A new segment begins: the next payload needs none before it."""
         self._groups.start()

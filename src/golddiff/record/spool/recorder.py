@@ -116,10 +116,14 @@ class SpoolRecorder:
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """Counts since the start; also `waiting_bytes`, what is in the ring now."""
+        """Counts since the start; also what is in the ring now and what recent requests take, in bytes."""
         return {
-            **self._counts, **self._appender.counts, **self._encoder.counts, "waiting_bytes": self._waiting_bytes
-        }  # fmt: skip
+            **self._counts,
+            **self._appender.counts,
+            **self._encoder.counts,
+            "waiting_bytes": self._waiting_bytes,
+            "history_bytes": self._encoder.history_bytes,
+        }
 
     def submit(self, call: RawCall, done: Done) -> None:
         """Take `call`; see `capture.Recorder.submit`."""
