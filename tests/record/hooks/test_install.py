@@ -78,12 +78,25 @@ def test_two_workspaces_do_not_take_each_others_hooks(home: Path) -> None:
     assert json.loads((home / ".claude" / "settings.json").read_text()) == {"model": "x"}
 
 
-def test_outside_a_repository_only_agents_are_installed(home: Path) -> None:
-    report = install(home / "w", home, environment=environment(home))
+@pytest.mark.parametrize(("said", "told"), [({}, "nothing was installed"), ({"project": True}, "--project needs one")])
+def test_outside_a_repository_nothing_is_written_that_was_not_asked_for(
+    home: Path, said: dict[str, bool], told: str
+) -> None:
+    before = tree(home)
+    with pytest.raises(InputError, match=told):
+        install(home / "w", home, environment=environment(home), **said)  # type: ignore[arg-type]
+    assert tree(home) == before
+
+
+@pytest.mark.parametrize("said", [{"git": False}, {"clients": ["claude-code"]}])
+def test_settings_that_hold_in_every_folder_are_said_to(home: Path, said: dict[str, object]) -> None:
+    report = install(home / "w", home, environment=environment(home), **said)  # type: ignore[arg-type]
     assert "git post-commit" not in states(report)
-    assert any("no git repository" in note for note in report.notes)
-    with pytest.raises(InputError, match="--project needs one"):
-        install(home / "w", home, project=True, environment=environment(home))
+    (note,) = (note for note in report.notes if "every folder" in note)
+    assert "claude-code" in note
+    assert str(home / "w" / "hooks" / "journal") in note
+    report = install(home / "w", home / "repo", clients=["claude-code"], project=True, environment=environment(home))
+    assert not any("every folder" in note for note in report.notes)
 
 
 def test_an_unknown_client_is_named_with_those_that_are_known(home: Path) -> None:

@@ -45,12 +45,23 @@ def install(
     `clients` None means every client whose folder exists; `project` uses the repository's own settings files.
 
     Raises:
-        InputError: a settings file or a hooks folder cannot be used; what was installed before stays and is recorded.
+        InputError: `repo` is in no repository, and neither clients were named nor git left out (nothing is written);
+            or a settings file or a hooks folder cannot be used (what was installed before stays and is recorded).
     """
     report = Report()
+    top = _top(repo)
+    if top is None and project:
+        raise InputError(
+            f"{repo.resolve()} is in no git repository: --project needs one; leave it out for your own settings."
+        )
+    if top is None and git and clients is None:
+        raise InputError(
+            f"{repo.resolve()} is in no git repository, so nothing was installed. Go to yours or name it (--repo). "
+            "To note your agents' sessions in every folder without one, say so: --no-git, or name agents (--client)."
+        )
+    chosen = _chosen(clients, top if project else None, environment)
     folder = _scripts(workspace)
     done = installed.read(folder)
-    top = _top(repo)
 
     def note(item: installed.Installed) -> None:
         done[item.path] = _joined(done.get(item.path), item)
@@ -71,15 +82,20 @@ def install(
                     "status` says so, and installing again repairs it."
                 )
     elif git:
-        report.notes.append(f"{repo} is in no git repository, so no git hook was installed.")
-    if project and top is None:
-        raise InputError(f"{repo} is in no git repository: --project needs one; leave it out for your own settings.")
-    for client in _chosen(clients, None if not project else top, environment):
+        report.notes.append(f"{repo.resolve()} is in no git repository, so no git hook was installed.")
+    for client in chosen:
         path = client.settings_path(top if project else None, environment)
         settings.install(client, path, folder / _AGENT, note)
         report.add(client.name, path, "installed")
         if client.name == "codex":
             report.notes.append("Codex runs a new hook only after you have trusted it: type /hooks in Codex.")
+    if chosen and not project:
+        names = ", ".join(client.name for client in chosen)
+        report.notes.append(
+            f"These are your own settings of {names}: sessions in every folder are noted in {folder / NAME} from now on "
+            "(ids, paths and times, never what was said). --project notes those of one repository; `golddiff hooks "
+            "uninstall` with this workspace takes everything back."
+        )
     if not report.places:
         report.notes.append(
             f"Nothing to install into: none of {', '.join(CLIENTS)} keeps settings here. Name one with --client."
