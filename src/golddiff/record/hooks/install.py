@@ -92,8 +92,8 @@ def install(
     if chosen and not project:
         names = ", ".join(client.name for client in chosen)
         report.notes.append(
-            f"These are your own settings of {names}: sessions in every folder are noted in {folder / NAME} from now on "
-            "(ids, paths and times, never what was said). --project notes those of one repository; `golddiff hooks "
+            f"These are your own settings of {names}: sessions in every folder are noted in {folder / NAME} from now "
+            "on (ids, paths and times, never what was said). --project notes those of one repository; `golddiff hooks "
             "uninstall` with this workspace takes everything back."
         )
     if not report.places:
