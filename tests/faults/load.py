@@ -85,7 +85,8 @@ class Tally:
 class Client(asyncio.Protocol):
     """One connection that asks, waits for the whole answer, and asks again."""
 
-    def __init__(self, tally: Tally, host: str, every_sec: float) -> None:
+    def __init__(self, tally: Tally, host: str, every_sec: float, filling: str) -> None:
+        self._filling = filling
         self._tally = tally
         self._host = host
         self._every_sec = every_sec
@@ -103,7 +104,7 @@ class Client(asyncio.Protocol):
             return
         self._number, self._tally.sent = self._tally.sent, self._tally.sent + 1
         self._answer, self._began = b"", time.monotonic()
-        text = f"Please look at this: {'some context, ' * 20} this is call {self._number}."
+        text = f"Please look at this: {'some context, ' * 20} this is call {self._number}. {self._filling}"
         messages = [{"role": "system", "content": "You help."}, {"role": "user", "content": text}]
         body = json.dumps({"model": "m", "stream": True, "messages": messages}).encode()
         self.transport.write(
@@ -141,8 +142,13 @@ class Client(asyncio.Protocol):
 
 
 @contextlib.asynccontextmanager
-async def asking(tally: Tally, address: str, clients: int, per_second: float = 0.0) -> AsyncIterator[list[Client]]:
-    """Let clients ask the gateway until the block ends, then wait for their answers; 0: as fast as they can."""
+async def asking(
+    tally: Tally, address: str, clients: int, per_second: float = 0.0, filling: str = ""
+) -> AsyncIterator[list[Client]]:
+    """Let clients ask the gateway until the block ends, then wait for their answers; 0: as fast as they can.
+
+    `filling` makes their requests longer.
+    """
     loop = asyncio.get_running_loop()
     url = urlsplit(address)
     assert url.hostname
@@ -150,7 +156,9 @@ async def asking(tally: Tally, address: str, clients: int, per_second: float = 0
     every = clients / per_second if per_second else 0.0
     made = []
     for _ in range(clients):
-        _, client = await loop.create_connection(lambda: Client(tally, url.netloc, every), url.hostname, url.port)
+        _, client = await loop.create_connection(
+            lambda: Client(tally, url.netloc, every, filling), url.hostname, url.port
+        )
         made.append(client)
         await asyncio.sleep(every / clients)
     try:
@@ -197,6 +205,7 @@ class Running:
         admin: bool = False,
         before: Iterable[str] = (),
         deadline_ms: float = DEADLINE_SEC * 1000,
+        more_of_gateway: str = "",
     ) -> None:
         settings = f"""{more}
 [gateway]
@@ -205,6 +214,7 @@ workers = 2
 auth = "none"
 deadline_ms = {deadline_ms}
 admin_port = {free_port() if admin else 0}
+{more_of_gateway}
 [[gateway.upstreams]]
 name = "main"
 url = "http://127.0.0.1:{port}"
