@@ -24,6 +24,7 @@ import ast
 import builtins
 import functools
 import itertools
+import math
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,11 @@ _WORDS = (
 )  # fmt: skip
 _RARE = (ZeroDivisionError, BufferError, StopAsyncIteration, FloatingPointError)
 """What code that is tested hardly raises."""
+_EXACT = {
+    "assertEqual", "assertEquals", "assertListEqual", "assertTupleEqual", "assertSequenceEqual", "assertDictEqual",
+    "assertSetEqual", "assertCountEqual", "assertMultiLineEqual",
+}  # fmt: skip
+"""What holds for one value alone: `assertGreaterEqual` may hold for another as well."""
 _OPPOSITES = {
     "assertTrue": "assertFalse", "assertFalse": "assertTrue", "assertIn": "assertNotIn", "assertNotIn": "assertIn",
     "assertIsNone": "assertIsNotNone", "assertIsNotNone": "assertIsNone", "assertIs": "assertIsNot",
@@ -69,7 +75,7 @@ def mutable(file: str, data: bytes) -> list[Mutant]:
         (not strong, Mutant(file, name, site))
         for name, function, _ in (source.tests if source else ())
         for site, (node, strong) in enumerate(_sites(function))
-        if not isinstance(node, ast.withitem) or _unexpected(node)
+        if _is_turnable(node)
     ]
     return [mutant for _, mutant in sorted(found, key=lambda pair: pair[0])]
 
@@ -202,17 +208,31 @@ def _raises(item: ast.withitem) -> ast.expr | None:
     return None
 
 
-def _unexpected(item: ast.withitem) -> list[str]:
-    """Return exceptions that are none of those which `item` expects.
+def _is_turnable(node: ast.stmt | ast.withitem) -> bool:
+    """Whether an assertion turned around fails on every honest change, whatever is drawn for it."""
+    called = _unittest(node.value) if isinstance(node, ast.Expr) else None
+    if called == "assertAlmostEqual":
+        assert isinstance(node, ast.Expr)
+        assert isinstance(node.value, ast.Call)
+        return len(node.value.args) == 2 and not node.value.keywords  # else it says how far off a value may be
+    return called is None or called in _EXACT or called in _OPPOSITES
 
-    What is honestly raised may be of any kind of the expected one: a test of ArithmeticError may see ZeroDivisionError,
-    and one of Exception sees them all.
+
+def _another_exception(item: ast.withitem, chance: random.Random) -> str:
+    """Return an exception that is none of those which `item` expects, nor a kind of one.
+
+    What is honestly raised may be of any kind of the expected one: a test of ArithmeticError may see ZeroDivisionError.
+    Of one that is not built in nobody knows here what it is a kind of (decimal.DivisionByZero is a ZeroDivisionError),
+    and of Exception everything is one; then it is a class that nothing else can raise.
     """
     expected = _raises(item)
     parts = expected.elts if isinstance(expected, ast.Tuple) else [expected]
-    named = [vars(builtins).get(part.id) for part in parts if isinstance(part, ast.Name)]
-    kinds = tuple(kind for kind in named if isinstance(kind, type))
-    return [kind.__name__ for kind in _RARE if not issubclass(kind, kinds)]
+    kinds = tuple(vars(builtins).get(part.id) if isinstance(part, ast.Name) else None for part in parts)
+    if all(isinstance(kind, type) for kind in kinds):
+        others = [kind.__name__ for kind in _RARE if not issubclass(kind, kinds)]  # type: ignore[arg-type]
+        if others:
+            return chance.choice(others)
+    return f'type("{chance.choice(_WORDS).title()}Error", (Exception,), {{}})'
 
 
 def _turned(function: Function, site: int, chance: random.Random) -> Span | None:
@@ -221,9 +241,11 @@ def _turned(function: Function, site: int, chance: random.Random) -> Span | None
     None where it cannot be: a suite that was confirmed by an older version may name such a one.
     """
     node, _ = _sites(function)[site]
+    if not _is_turnable(node):
+        return None
     if isinstance(node, ast.withitem):
-        expected, others = _raises(node), _unexpected(node)
-        return (expected, chance.choice(others)) if expected is not None and others else None
+        expected = _raises(node)
+        return (expected, _another_exception(node, chance)) if expected is not None else None
     if isinstance(node, ast.Assert):
         compared = _compared(node.test)
         if compared is None:
@@ -279,7 +301,9 @@ def _other(expected: ast.expr, chance: random.Random) -> str:
     if isinstance(value, bool):
         return repr(not value)
     if isinstance(value, int | float):
-        return repr(value + chance.randint(1, 9))
+        step = chance.randint(1, 9) * (max(1.0, abs(value)) if isinstance(value, float) else 1)  # beyond rounding
+        other = value - step if value < 0 else value + step
+        return repr(other) if math.isfinite(other) else f"[{ast.unparse(expected)}]"
     if isinstance(value, str) and value:
         at = chance.randrange(len(value))
         return repr(value[:at] + chance.choice("abcdefghijklmnopqrstuvwxyz".replace(value[at], "")) + value[at + 1 :])
