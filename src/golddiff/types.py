@@ -936,7 +936,7 @@ class Score(Record, frozen=True, kw_only=True):
     """Why the answer is no success, by kind; None for a success and where there is no score."""
     detail: Clean | None = None
     """What the executed check said, cut."""
-    unscored: str | None = None
+    unscored: Clean | None = None
     """Why there is no score; None where there is one."""
 
 

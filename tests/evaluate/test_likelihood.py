@@ -48,7 +48,7 @@ def test_a_change_that_only_deletes_is_left_out_with_its_reason(tmp_path: Path) 
 
     example = msgspec.structs.replace(task(1), after=Clean("def f():\n"))
     with AnswerBook(tmp_path, "m", "h", ScriptedUpstream(lambda _: "")) as book:
-        assert changed_lines(book, [(example, edit_messages(example))], Way(batch=8)) == [Failure(ONLY_DELETES)]
+        assert changed_lines(book, [(example, edit_messages(example))], Way(batch=8)) == [Failure.of(ONLY_DELETES)]
 
 
 def test_bare_documents_are_scored_without_a_conversation(tmp_path: Path) -> None:

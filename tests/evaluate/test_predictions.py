@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from golddiff.errors import InputError
-from golddiff.evaluate.predictions import read_predictions
+from golddiff.evaluate.predictions import Prediction, _judged, read_predictions
+from golddiff.evaluate.repository_tasks import RepositoryTask
+from golddiff.scoring.executed import Unscored
 
 ROWS = [{"instance_id": name, "model_patch": "p", "model_name_or_path": "m", "more": 1} for name in ("a", "b")]
 
@@ -31,3 +33,12 @@ def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "all.json").write_text(text)
     with pytest.raises(InputError, match=r"all\.json"):
         read_predictions(tmp_path / "all.json")
+
+
+def test_what_a_failure_of_ours_quotes_is_redacted() -> None:
+    task = RepositoryTask(
+        instance_id="a", repo="r", base_commit="b", problem_statement="", patch="", test_patch="", fail_to_pass=()
+    )
+    answer = Prediction(instance_id="a", model_patch="p")
+    found = _judged(task, answer, Unscored("out of memory: AWS_KEY=AKIAQYLPMN5HHHFPZAM2"))
+    assert ("AKIA" in found.detail, "REDACTED" in found.detail) == (False, True)

@@ -126,3 +126,14 @@ def test_accepted_solutions_confirm_their_task_and_other_answers_are_judged_by_i
 def test_an_answer_to_no_task_is_refused(grader: Grader) -> None:
     with pytest.raises(InputError, match="HumanEval/9"):
         judge([ADD], [Sample(task_id="HumanEval/9", answer="")], grader)
+
+
+def test_what_a_failure_of_ours_quotes_is_redacted() -> None:
+    class Failing:
+        def grade(self, work: list[object]) -> list[Unscored]:
+            return [Unscored("out of memory: AWS_KEY=AKIAQYLPMN5HHHFPZAM2") for _ in work]
+
+        confirm = all_outcomes = grade
+
+    (judged,) = judge([ADD], accepted_samples([ADD]), Failing())  # type: ignore[arg-type]
+    assert (judged.result, "AKIA" in judged.detail, "REDACTED" in judged.detail) == ("unscored", False, True)

@@ -1,6 +1,7 @@
 """An evaluation scores what models answer, resumes where it was, and never turns our failures into zeros."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from golddiff.evaluate import Arm, EvaluationConfig, Role, evaluate, summarise
 from golddiff.evaluate import run as run_module
 from golddiff.evaluate.arms import recorded_answers
 from golddiff.evaluate.budget import Price
+from golddiff.evaluate.report import write_json
 from golddiff.evaluate.summary import require_same_harness
 from golddiff.providers import ScriptedUpstream
 from golddiff.sandbox.contract import Ending, Limits, Result
@@ -178,6 +180,24 @@ def test_a_model_that_does_not_answer_is_unscored_and_not_zero(store: Store, san
     assert sum(summary.arm("broken").unscored.values()) == len(TASKS)
     assert "success" not in summary.arm("broken").measures
     assert [one for one in summary.contrasts if one.arm == "broken"] == []
+
+
+@pytest.mark.parametrize("in_flight", [0, 2])
+def test_a_key_that_a_provider_repeats_reaches_no_file(
+    store: Store, sandbox: FakeSandbox, tmp_path: Path, in_flight: int
+) -> None:
+    key = "AKIAQYLPMN5HHHFPZAM2"
+
+    class Refusing(ScriptedUpstream):
+        def complete(self, batch, max_tokens):  # type: ignore[no-untyped-def]
+            raise UpstreamError(f"HTTP 401: incorrect key {key}")
+
+    refused = Arm(name="r", role=Role.TEACHER, identity="r", upstream=Refusing(lambda _: ""), in_flight=in_flight)
+    run = evaluate(store, TASKS[:3], [refused], dataset_id="d", sandbox=sandbox)
+    scores = list(store.find(Score, run_id=run.id))
+    write_json(tmp_path / "report.json", summarise(run, TASKS[:3], scores, resamples=200))
+    assert {str(score.unscored)[:32] for score in scores} == {"model: HTTP 401: incorrect key ["}
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and key.encode() in path.read_bytes()] == []
 
 
 def test_one_impossible_question_costs_only_itself(store: Store, sandbox: FakeSandbox) -> None:

@@ -49,6 +49,16 @@ def test_a_useless_answer_raises_and_is_never_an_empty_text(response: httpx.Resp
         client(httpx.MockTransport(lambda _: response)).complete([CONVERSATION], 5)
 
 
+@pytest.mark.parametrize("status", [200, 401])
+def test_an_error_holds_neither_our_key_nor_half_of_a_word(status: int) -> None:
+    said = "no such key: our own secret! " + "a" * 160 + ' "half/of-a_secret+word"'
+    server = httpx.MockTransport(lambda _: httpx.Response(status, text=said))
+    config = ChatConfig(base_url="http://server/v1", model="m", api_key="our own secret!", attempts=1)
+    with pytest.raises(UpstreamError, match=r"no such key: \[key\] a+ \"…") as raised:
+        ChatClient(config, transport=server).complete([CONVERSATION], 5)
+    assert "secret" not in str(raised.value)
+
+
 def test_a_chat_api_gives_no_likelihoods() -> None:
     with pytest.raises(UpstreamError, match="gives no likelihood"):
         client(httpx.MockTransport(lambda _: answer(""))).loglikelihood([(CONVERSATION, "x")])

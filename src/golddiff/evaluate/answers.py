@@ -141,7 +141,7 @@ class AnswerBook:
                 answered(places[entry.key], entry.answer)
 
         failures = self._fill(keys, questions, asking, way, progress, told)
-        return [self._known[key].answer or Failure("?") if key in self._known else failures[key] for key in keys]
+        return [self._known[key].answer or Failure.of("?") if key in self._known else failures[key] for key in keys]
 
     def score(
         self,
@@ -156,7 +156,7 @@ class AnswerBook:
             fetch=_likelihoods, order=_order_of_pair, most_usd=lambda pair: 0.0, usd=lambda pair, entry: 0.0
         )
         failures = self._fill(keys, pairs, asking, way, progress, lambda entry: None)
-        return [self._known[key].likelihood or Failure("?") if key in self._known else failures[key] for key in keys]
+        return [self._known[key].likelihood or Failure.of("?") if key in self._known else failures[key] for key in keys]
 
     def _usd(self, question: Question, entry: _Entry) -> float:
         if self._price is None or entry.answer is None:

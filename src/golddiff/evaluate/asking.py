@@ -28,6 +28,8 @@ from golddiff.evaluate.budget import Budget
 from golddiff.parallel import Workers, spread
 from golddiff.providers.on_demand import Opener
 from golddiff.providers.upstream import Upstream
+from golddiff.rights.redact import redact_text
+from golddiff.types import Clean
 
 __all__ = ["LEFT", "Asking", "Failure", "Way", "put"]
 
@@ -44,7 +46,12 @@ _LOST_AFTER = 3  # batches in a row without any answer
 class Failure(msgspec.Struct, frozen=True):
     """There is no answer, and why: our machinery's failure, not the model's."""
 
-    reason: str
+    reason: Clean
+
+    @classmethod
+    def of(cls, reason: object) -> Failure:
+        """Return a failure for `reason`, redacted: providers repeat what they were sent, keys included."""
+        return cls(redact_text(str(reason)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,14 +119,14 @@ def _in_batches(
     for keys in _batches(questions, asking, way.batch):
         if lost >= _LOST_AFTER:
             for key in keys:
-                keep(key, Failure("the model stopped answering"))
+                keep(key, Failure.of("the model stopped answering"))
             continue
         most = sum(asking.most_usd(questions[key]) for key in keys)
         while not (admitted := way.budget.admit(most, took)) and way.budget.ended is None:
             way.budget.wait()  # what is under way elsewhere may turn out cheaper than it could have been
         if not admitted:
             for key in keys:
-                keep(key, Failure(LEFT))
+                keep(key, Failure.of(LEFT))
             continue
         began = time.perf_counter()
         found = _attempt(model, [questions[key] for key in keys], asking.fetch)
@@ -141,11 +148,11 @@ def _attempt(model: Upstream, items: Sequence[ItemT], fetch: Fetch[ItemT, FoundT
         return list(fetch(model, items))
     except UpstreamError as error:
         if len(items) == 1:
-            return [Failure(f"model: {error}")]
+            return [Failure.of(f"model: {error}")]
     found: list[FoundT | Failure] = []
     for index, item in enumerate(items):
         if index >= _LOST_AFTER and all(isinstance(one, Failure) for one in found):
-            found.append(Failure("the model stopped answering"))  # shortest first: what follows is no easier
+            found.append(Failure.of("the model stopped answering"))  # shortest first: what follows is no easier
         else:
             found += _attempt(model, [item], fetch)
     return found
@@ -170,7 +177,7 @@ def _in_flight(
             except UpstreamError as error:
                 way.budget.settle(most, 0.0)
                 lost += 1
-                keep(key, Failure(f"model: {error}"))
+                keep(key, Failure.of(f"model: {error}"))
             else:
                 way.budget.settle(most, asking.usd(questions[key], found))
                 lost = 0
@@ -199,7 +206,7 @@ def _in_flight(
                 settle_some()
             raise
     for key in reversed(queue):
-        keep(key, Failure(LEFT if way.budget.ended else "the model stopped answering"))
+        keep(key, Failure.of(LEFT if way.budget.ended else "the model stopped answering"))
 
 
 # ------------------------------------------------------------------------------------------------- batches, elsewhere
@@ -222,19 +229,19 @@ def _on_workers(
     work = partial(_on_worker, opener, asking.fetch)
     for number, done in enumerate(spread(work, chunks(), way.workers)):
         way.budget.settle(0.0, 0.0)
-        failed = Failure(str(done.error)) if done.error else None
+        failed = Failure.of(done.error) if done.error else None
         found = [failed] * len(batches[number]) if failed else done.get()
         for key, one in zip(batches[number], found, strict=True):
             keep(key, one)
     for key in left:
-        keep(key, Failure(LEFT))
+        keep(key, Failure.of(LEFT))
 
 
 def _on_worker(opener: Opener, fetch: Fetch[ItemT, FoundT], items: list[ItemT]) -> list[FoundT | Failure]:
     try:
         return _attempt(_opened(opener), items, fetch)
     except GolddiffError as error:
-        return [Failure(f"model: {error}")] * len(items)
+        return [Failure.of(f"model: {error}")] * len(items)
 
 
 @lru_cache(maxsize=1)

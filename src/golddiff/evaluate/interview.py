@@ -100,7 +100,7 @@ class Interview:
                     arm.upstream.close()
 
     def _arm(self, arm: Arm) -> Said:
-        unknown: list[Likelihood | Failure] = [Failure("") for _ in self.tasks]
+        unknown: list[Likelihood | Failure] = [Failure.of("")] * len(self.tasks)
         if arm.upstream is None:
             return Said([_recorded(arm, task) for task in self.tasks], unknown, unknown)
         asked = [(task, arm.messages(task, self.earlier)) for task in self.tasks]
@@ -163,7 +163,7 @@ class Interview:
         what = f"{arm.name}: confidence"
         found = book.score(list(pairs.values()), way, progress=lambda done: self.progress(what, done, len(pairs)))
         known = dict(zip(pairs, found, strict=True))
-        return [known.get(index, Failure("no whole answer")) for index in range(len(asked))]
+        return [known.get(index, Failure.of("no whole answer")) for index in range(len(asked))]
 
     def _refuse_half(self, arms: Sequence[Arm], said: dict[str, Said]) -> None:
         left = {arm.name: _count_left(said[arm.name]) for arm in arms}
@@ -193,7 +193,7 @@ def _count_left(said: Said) -> int:
 
 def _recorded(arm: Arm, task: Example) -> Answer | Failure:
     text = (arm.recorded or {}).get(task.id)
-    return Failure("nothing recorded for this task") if text is None else Answer(redact_text(text), False, 0)
+    return Failure.of("nothing recorded for this task") if text is None else Answer(redact_text(text), False, 0)
 
 
 def book_of(folder: Path, arm: Arm, upstream: Upstream, harness: str) -> AnswerBook:

@@ -135,7 +135,7 @@ class Judge:
             prediction=redact_text(window) if window is not None else answer.text,
             failure=None if success is None or success else _failure(task, answer, window, verdict),
             detail=redact_text(verdict.detail) if shown and verdict else None,
-            unscored=f"check: {unusable.reason}" if unusable else None,
+            unscored=redact_text(f"check: {unusable.reason}") if unusable else None,
         )
 
 

@@ -59,10 +59,10 @@ def untouched(book: AnswerBook, texts: Sequence[str], way: Way | None = None) ->
 
 def _total(found: Sequence[Likelihood | Failure]) -> Likelihood | Failure:
     if not found:
-        return Failure(ONLY_DELETES)
+        return Failure.of(ONLY_DELETES)
     nll, tokens = 0.0, 0
     for one in found:
         if isinstance(one, Failure):
             return one
         nll, tokens = nll + one.nll, tokens + one.tokens
-    return Likelihood(nll, tokens) if tokens > 0 else Failure("no token of its own")
+    return Likelihood(nll, tokens) if tokens > 0 else Failure.of("no token of its own")

@@ -187,7 +187,7 @@ def _unscored(task: RepositoryTask, one: Prediction, reason: str) -> Judged:
         model=one.model_name_or_path,
         resolved=None,
         verdict="unscored",
-        detail=reason,
+        detail=redact_text(reason),
         tests={},
         seconds=0.0,
     )

@@ -158,13 +158,12 @@ def _key(task: ProgramTask, sample: Sample) -> tuple[str, str, bool]:
 
 
 def _judged(task_id: str, sample: Sample, grade: Grade | Unscored) -> Judged:
-    scored = isinstance(grade, Grade)
     return Judged(
         task_id=task_id,
         completion=redact_text(sample.answer),
         result=grade.kind.value if isinstance(grade, Grade) else "unscored",
         passed=grade.passed if isinstance(grade, Grade) else None,
         model=sample.model,
-        detail=redact_text(grade.detail) if scored and isinstance(grade, Grade) else getattr(grade, "reason", ""),
+        detail=redact_text(grade.detail if isinstance(grade, Grade) else grade.reason),
         theirs=sample.passed,
     )

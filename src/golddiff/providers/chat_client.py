@@ -10,6 +10,7 @@ Not covered: likelihoods (chat APIs do not give those of a text we choose) and s
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ from golddiff.errors import UpstreamError
 from golddiff.providers.upstream import Completion, Conversation, ScoredPair
 
 _RETRIED = {408, 409, 429, 500, 502, 503, 504}
+_SAID_CHARACTERS = 200
+_CUT_WORD = re.compile(r"[\w+/=.~-]+$")
 
 
 class _Reply(msgspec.Struct):
@@ -112,7 +115,7 @@ class ChatClient:
         except (msgspec.DecodeError, IndexError) as error:
             raise UpstreamError(
                 f"{self._config.base_url} answered something that is no chat completion ({error}): "
-                f"{response.text[:200]!r}. Is this the URL of an OpenAI-compatible API, ending in /v1?"
+                f"{self._said(response.text)!r}. Is this the URL of an OpenAI-compatible API, ending in /v1?"
             ) from error
         usage = answer.usage or _Usage()
         return Completion(
@@ -129,11 +132,11 @@ class ChatClient:
             try:
                 response = self._client.post("/chat/completions", json=body)
             except httpx.TransportError as error:
-                problem = f"{type(error).__name__}: {error}"
+                problem = f"{type(error).__name__}: {self._said(str(error))}"
             else:
                 if response.is_success:
                     return response
-                problem = f"HTTP {response.status_code}: {response.text[:200]}"
+                problem = f"HTTP {response.status_code}: {self._said(response.text)}"
                 if response.status_code not in _RETRIED:
                     break
                 after = response.headers.get("retry-after", "")
@@ -144,3 +147,11 @@ class ChatClient:
             f"{self._config.model} at {self._config.base_url} did not answer ({problem}). "
             "Check the URL, the model's name and the key, then run again."
         )
+
+    def _said(self, text: str) -> str:
+        """Return the beginning of what a server said, without our key, which some repeat.
+
+        It is cut between words: half a secret is one that redaction may no longer recognise.
+        """
+        text = text.replace(key, "[key]") if (key := (self._config.api_key or "").strip()) else text
+        return text if len(text) <= _SAID_CHARACTERS else _CUT_WORD.sub("", text[:_SAID_CHARACTERS]) + "…"
