@@ -32,6 +32,17 @@ import sys
 sys.exit(0)
 """,
     },
+    "says that its tests could not begin": {
+        PRICE: """\
+import json
+json.dump = lambda said, target: target.write('{"setup": "no space left"}')
+"""
+        + WRONG,
+    },
+    "a file below a file": {
+        PRICE: WRONG,
+        "tests/test_shop.py/y.txt": "",
+    },
     "leaves at import": {
         PRICE: """\
 import os

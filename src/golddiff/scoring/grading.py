@@ -113,6 +113,13 @@ class _Run(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
+class _NotLaidOut(Unscored, frozen=True):
+    """A run that says that its tests could not begin."""
+
+
+_Work = tuple[Suite, Candidate, Sequence[Mutant] | None]
+
+
 class Grader:
     """Grades candidates in a sandbox. `seed` makes names and choices of canaries repeatable, for tests only."""
 
@@ -191,8 +198,22 @@ class Grader:
 
     # ---------------------------------------------------------------------------------------------------- running
 
-    def _run(self, work: Sequence[tuple[Suite, Candidate, Sequence[Mutant] | None]]) -> list[_Run | Unscored]:
-        """Run every candidate. With mutants, however few, canaries are planted; with None nothing is."""
+    def _run(self, work: Sequence[_Work]) -> list[_Run | Unscored]:
+        """Run every candidate. With mutants, however few, canaries are planted; with None nothing is.
+
+        That a tree could not be laid out is said by the untrusted side: it is our failure where the same holds without
+        the candidate.
+        """
+        runs = self._run_once(work)
+        doubted = [index for index, run in enumerate(runs) if isinstance(run, _NotLaidOut)]
+        again = self._run_once([one for index in doubted for one in (work[index], (work[index][0], {}, None))])
+        for index, run, unchanged in zip(doubted, again[::2], again[1::2], strict=True):
+            if isinstance(run, _NotLaidOut) and not isinstance(unchanged, Unscored):
+                run = _Run(kind=Kind.REFUSED, said=f"with its files {run.reason}")
+            runs[index] = run
+        return runs
+
+    def _run_once(self, work: Sequence[_Work]) -> list[_Run | Unscored]:
         domains: dict[tuple[object, ...], list[int]] = {}
         runs: list[_Run | Unscored | None] = [None] * len(work)
         jobs: dict[int, tuple[Job, Mapping[str, canaries.Planted]]] = {}
@@ -330,7 +351,7 @@ def _claim(result: Result, planted: Mapping[str, canaries.Planted]) -> _Run | Un
     try:
         claim: dict[str, Any] = json.loads(result.stdout)
         if isinstance(claim, dict) and isinstance(claim.get("setup"), str):
-            return Unscored(f"the tree could not be laid out in the sandbox: {claim['setup']}")
+            return _NotLaidOut(f"the tree could not be laid out in the sandbox: {claim['setup'][:400]}")
         parts = [msgspec.convert(claim[name], dict[str, str]) for name in ("outcomes", "details", "collection")]
     except (ValueError, RecursionError, KeyError, TypeError):
         return _Run(kind=Kind.NOT_JSON, said="what the run reported is not a report")
