@@ -22,11 +22,12 @@ class Server:
         with self.lock:
             self.beside = [other for other in self.started if not other.closed]
             self.started.append(self)
-            second = len([other for other in self.started if other.name == self.name]) == 2
+            number = len([other for other in self.started if other.name == self.name])
         self.closed = 1  # unless it starts
         if self.name == "does not start":
             raise SandboxError("no")
-        if (self.name == "starts late" and not patient) or (self.name == "second starts late" and second):
+        late = {"first starts late": number == 1, "second starts late": number == 2, "starts late": not patient}
+        if late.get(self.name) or (self.name == "only the first starts" and number > 1):
             raise LateStart("not yet")
         self.closed = 0
 
@@ -56,8 +57,14 @@ def served(results: list[Result] | SandboxError) -> set[bytes]:
     return {result.stdout for result in results}
 
 
+def slow(batch: Batch, patient: bool) -> Server:
+    """Start a server that a short job is not worth."""
+    time.sleep(0.05)
+    return Server(batch, patient)
+
+
 def test_every_batch_has_servers_of_its_own_and_results_in_order() -> None:
-    found = run_batches([batch("a", 3), batch("b", 1), batch("c", 2)], Server, 2)
+    found = run_batches([batch("a", 3), batch("b", 1), batch("c", 2)], slow, 2)
     assert [served(results) for results in found] == [{b"a"}, {b"b"}, {b"c"}]
     assert [len(results) for results in found if isinstance(results, list)] == [3, 1, 2]
     assert sorted(server.name for server in Server.started) == ["a", "b", "c"]
@@ -71,10 +78,6 @@ def test_long_jobs_of_one_batch_are_shared_out() -> None:
 
 
 def test_a_few_short_jobs_are_not_worth_a_second_server() -> None:
-    def slow(batch: Batch, patient: bool) -> Server:
-        time.sleep(0.05)
-        return Server(batch, patient)
-
     run_batches([batch("a", 5)], slow, 4)
     assert len(Server.started) == 1
 
@@ -94,7 +97,7 @@ def test_a_job_at_which_its_server_fell_silent_is_waited_for_longer() -> None:
 
 
 def test_a_server_that_starts_late_is_tried_again_alone_and_patiently() -> None:
-    late, other = run_batches([batch("starts late", 3), batch("b", 2, 0.03)], Server, 3)
+    late, other = run_batches([batch("starts late", 3), batch("b", 2, 0.03)], slow, 3)
     assert served(late) == {b"starts late"}
     assert served(other) == {b"b"}
     again = next(server for server in Server.started if server.patient)
@@ -102,12 +105,28 @@ def test_a_server_that_starts_late_is_tried_again_alone_and_patiently() -> None:
     assert [server.name for server in Server.started].count("starts late") == 2
 
 
-def test_a_late_second_server_costs_its_batch_nothing() -> None:
+def test_a_late_second_server_is_tried_again_beside_the_first() -> None:
     (results,) = run_batches([batch("second starts late", 6, 0.03)], Server, 2)
     assert isinstance(results, list)
     assert len(results) == 6
     assert {result.stdout for result in results} == {b"second starts late"}
-    assert len(Server.started) == 2
+    first, late, again = Server.started
+    assert {result.reason for result in results} == {str(id(first)), str(id(again))}
+    assert not late.patient
+    assert not again.patient
+
+
+def test_a_batch_begun_again_alone_is_shared_out_once_its_server_stands() -> None:
+    (results,) = run_batches([batch("first starts late", 9, 0.03)], Server, 3)
+    assert isinstance(results, list)
+    assert len({result.reason for result in results}) == 3
+    assert [server.patient for server in Server.started] == [False, True, False, False]
+
+
+def test_servers_that_never_start_beside_another_are_given_up() -> None:
+    (results,) = run_batches([batch("only the first starts", 5, 0.03)], Server, 2)
+    assert served(results) == {b"only the first starts"}
+    assert 2 < len(Server.started) < 20
 
 
 def test_a_batch_that_cannot_be_served_fails_alone_with_the_reason_and_not_at_once() -> None:

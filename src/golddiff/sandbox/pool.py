@@ -6,9 +6,10 @@ is begun it joins the one with the most work left, if that work is worth another
 batch is spread over all cores and many small ones do not start more interpreters than there are batches.
 
 A job during which its server dies is tried once more in a fresh one; if that dies too, the job did it. What looks like
-a failure may be a machine that is busy with other work: a server that does not start is tried again alone, when no
-other server of ours is at work, and with more time (`patient`), as is a job at which its server fell silent. Only then
-does a batch fail, with the reason, and no other with it.
+a failure may be a machine that is busy with other work: where a batch has no other server, one that does not start is
+tried again alone, when no other server of ours is at work, and with more time (`patient`), as is a job at which its
+server fell silent. Only then does a batch fail, with the reason, and no other with it. Beside another server a failed
+start costs the batch nothing, and is tried again as long as that is worth it.
 """
 
 from __future__ import annotations
@@ -47,18 +48,27 @@ class _Progress:
         self.results: list[Result | None] = [None] * len(batch.jobs)
         self.waiting = deque(range(len(batch.jobs)))
         self.servers = 0
+        self.standing = 0
+        """Servers that have started."""
         self.alone = False
-        """A server of it did not start: whoever begins it again does so alone and is patient."""
+        """A server of it did not start and no other stands: whoever begins it again does so alone and is patient."""
+        self.failed_beside = 0
+        """Servers in a row that did not start while another stood."""
         self.start_sec = 0.0
         self.done = 0
         self.spent_sec = 0.0
         self.failure: SandboxError | None = None
 
     def worth_joining(self) -> float:
-        """Return seconds of work that another server would take over, over the seconds that its start costs."""
+        """Return seconds of work that another server would take over, over the seconds that its start costs.
+
+        Every start in a row that failed halves it, so that what cannot start is not tried again and again.
+        """
         if not self.servers or not self.done:
-            return len(self.waiting) / _JOBS_PER_START
-        return len(self.waiting) * self.spent_sec / self.done / max(self.start_sec, 1e-3)
+            worth = len(self.waiting) / _JOBS_PER_START
+        else:
+            worth = len(self.waiting) * self.spent_sec / self.done / max(self.start_sec, 1e-3)
+        return worth / 2.0 ** min(self.failed_beside, 64)
 
 
 def run_batches(
@@ -124,6 +134,17 @@ class _Pool:
         with self._changed:
             return None if self._stopped or not mine.waiting else mine.waiting.popleft()
 
+    def _stands(self, mine: _Progress, start_sec: float) -> None:
+        with self._changed:
+            mine.start_sec = start_sec
+            mine.standing += 1
+            mine.alone, mine.failed_beside = False, 0
+            self._changed.notify_all()  # others may join it again
+
+    def _falls(self, mine: _Progress) -> None:
+        with self._changed:
+            mine.standing -= 1
+
     def _serve(self, mine: _Progress) -> None:
         with contextlib.ExitStack() as servers:
             index: int | None = None
@@ -133,10 +154,11 @@ class _Pool:
                 while (index := self._take(mine)) is not None:
                     for patient in (False, True):
                         if server is None:
-                            started, patient_start = time.monotonic(), mine.alone
+                            started, patient_start = time.monotonic(), patient_start or mine.alone
                             server = self._start(mine.batch, patient_start)
                             servers.callback(server.close)
-                            mine.start_sec = time.monotonic() - started
+                            self._stands(mine, time.monotonic() - started)
+                            servers.callback(self._falls, mine)
                         started = time.monotonic()
                         result = server.ask(mine.batch.jobs[index], patient=patient)
                         if result is not None:
@@ -153,11 +175,14 @@ class _Pool:
                 servers.close()
             except SandboxError as problem:
                 with self._changed:
-                    if index is None or patient_start:
+                    if index is None or (patient_start and not mine.standing):
                         mine.failure = problem
                         mine.waiting.clear()
                     else:
-                        mine.alone = True
+                        if mine.standing:
+                            mine.failed_beside += 1
+                        else:
+                            mine.alone = True
                         mine.waiting.appendleft(index)
             finally:
                 with self._changed:
