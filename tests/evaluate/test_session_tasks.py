@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from accepted_sessions import add_accepted, consent
 from evaluate.test_repository_tasks import EMPTY, SUM, TEST, commit, git
+from golddiff.curate import CurateConfig, Tally
+from golddiff.curate.kinds.sessions import rows_from_sessions
 from golddiff.errors import SandboxError
 from golddiff.evaluate.building import Builder, Built
 from golddiff.evaluate.repository_questions import questions
-from golddiff.evaluate.session_tasks import build_from_sessions
+from golddiff.evaluate.session_tasks import _draft, build_from_sessions
 from golddiff.git import GitRepository
 from golddiff.patch import render
-from golddiff.rights import redact_text
+from golddiff.prompts.nearest import EarlierChanges
+from golddiff.rights import Grants, redact_text
 from golddiff.sandbox.bubblewrap import open_sandbox
 from golddiff.scoring.grading import Grader
 from golddiff.store import Store
-from golddiff.types import Repository, SessionState
+from golddiff.store.repositories import commit_id
+from golddiff.types import Commit, Grant, Outcome, Repository, Session, SessionState
 
 SHOP = Repository(id="rep_1", name="us/shop", licence="MIT")
 GOLD = redact_text(render("shop.py", EMPTY, SUM))
@@ -91,3 +97,34 @@ def test_a_session_whose_user_was_not_asked_makes_no_task(store: Store, reposito
     built = build(store, repository)
     assert built.tasks == []
     assert sum(count for reason, count in built.dropped.items() if reason.startswith("not permitted: consent")) == 3
+
+
+@pytest.mark.parametrize("minutes", [-5, 5])
+def test_neither_what_the_session_committed_nor_anything_later_is_shown_as_earlier(
+    store: Store, repository: tuple[Path, str, str], minutes: int
+) -> None:
+    folder, _, sha = repository
+    consent(store)
+    committed = datetime.fromtimestamp(int(git(folder, "show", "-s", "--format=%ct", sha)), UTC)
+    began = committed + timedelta(minutes=minutes)
+    ended = committed + timedelta(minutes=9)
+    store.put(msgspec.structs.replace(store.get(Session, "ses_1"), started_at=began, ended_at=ended))
+    store.put(
+        Commit(
+            id=commit_id("rep_1", sha),
+            repository_id="rep_1",
+            sha=sha,
+            committed_at=committed,
+            subject=redact_text("wip"),
+        )
+    )
+    rows = [row.example for row in rows_from_sessions(store, CurateConfig(name="x"), Tally())]
+    with GitRepository.open(folder) as opened:
+        draft = _draft(store, opened, SHOP, store.get(Outcome, "out_1"), Grants(store.find(Grant)))
+    assert not isinstance(draft, str)
+    assert draft.created_at == min(began, committed).isoformat()
+    (question,) = questions(draft, {"shop.py": EMPTY}.get).questions
+    assert {row.provenance.session_id for row in rows} == {"ses_1", "ses_3", "ses_4", "ses_5"}
+    for asked in (question, msgspec.structs.replace(question, at=ended)):
+        shown = EarlierChanges(rows).nearest(asked, 9)
+        assert [row.provenance.session_id for row in shown] == ["ses_4"]  # of March; the others are of the same commit

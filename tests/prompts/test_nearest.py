@@ -11,7 +11,7 @@ from golddiff.types import Clean, Example, Provenance
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def example(identity: str, before: str, day: int) -> Example:
+def example(identity: str, before: str, day: int, **origin: str) -> Example:
     return Example(
         id=identity,
         kind="accepted",
@@ -21,7 +21,7 @@ def example(identity: str, before: str, day: int) -> Example:
         before=Clean(before),
         after=Clean("x"),
         at=START + timedelta(days=day),
-        provenance=Provenance(written_by="human"),
+        provenance=Provenance(written_by="human", **origin),
     )
 
 
@@ -43,6 +43,13 @@ def test_nothing_of_the_future_or_of_the_same_moment_is_shown() -> None:
 def test_the_request_itself_is_never_shown() -> None:
     index = EarlierChanges([example("now", "alpha", 1)])
     assert index.nearest(example("now", "alpha", 5), 3) == []
+
+
+def test_nothing_of_the_same_session_or_commit_is_shown_whenever_it_was() -> None:
+    origins = {"session": {"session_id": "s"}, "commit": {"commit": "c"}, "other": {"session_id": "t", "commit": "d"}}
+    index = EarlierChanges([example(name, "alpha", 1, **origin) for name, origin in origins.items()])
+    assert ids(index.nearest(example("now", "alpha", 5, session_id="s", commit="c"), 3)) == ["other"]
+    assert len(index.nearest(example("now", "alpha", 5), 3)) == 3
 
 
 def test_an_empty_pool_gives_nothing() -> None:

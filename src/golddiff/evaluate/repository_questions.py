@@ -85,7 +85,9 @@ def questions(
                     before=before,
                     after=after,
                     at=_time(task),
-                    provenance=Provenance(written_by="human", commit=task.commit or None),
+                    provenance=Provenance(
+                        written_by="human", session_id=task.session or None, commit=task.commit or None
+                    ),
                 )
             )
     return asked

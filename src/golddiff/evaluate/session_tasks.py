@@ -14,6 +14,7 @@ Not covered: sessions whose accepted work was never committed, and what `buildin
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from golddiff import patch
 from golddiff.errors import InputError
@@ -25,7 +26,7 @@ from golddiff.rights import Grants, mask_homes, permits, redact_text
 from golddiff.rights.provenance import provenance_of
 from golddiff.scoring.suite import is_test
 from golddiff.store import Store
-from golddiff.types import Attempt, EventKind, Grant, Outcome, Repository, Session, SessionState
+from golddiff.types import Attempt, Clean, EventKind, Grant, Outcome, Repository, Session, SessionState
 
 __all__ = ["build_from_sessions"]
 
@@ -71,7 +72,7 @@ def _draft(
     asked = mask_homes(redact_text(session_instruction(prompts, first_attempt(attempts, paths))))
     if not asked:
         return "no prompt before the change"
-    at = session.ended_at or session.started_at
+    at = _asked_at(git, session, outcome)
     return RepositoryTask(
         instance_id=f"{repository.name.replace('/', '__')}-{session.id}",
         repo=repository.name,
@@ -84,6 +85,12 @@ def _draft(
         commit=outcome.commits[0].sha if outcome.commits else "",
         session=session.id,
     )
+
+
+def _asked_at(git: GitRepository, session: Session[Clean], outcome: Outcome) -> datetime | None:
+    """Return the earliest that is known of session and commits: what was accepted later must not be shown (R0)."""
+    times = [facts.committed_at for facts in git.commits(link.sha for link in outcome.commits)]
+    return min([*times, *(at for at in (session.started_at, session.ended_at) if at)], default=None)
 
 
 def _files(git: GitRepository, draft: RepositoryTask, outcome: Outcome, config: BuildConfig) -> Files | str:

@@ -1,7 +1,8 @@
 """The nearest earlier accepted changes of a request, by BM25: the context of the untrained arm R0.
 
 How it fits: `evaluate` shows them to the base model, `serve` may do so too; training sees none. Only changes accepted
-*before* the request count: an index that knows the future would leak the answer. Ties go to the later change.
+*before* the request count: an index that knows the future would leak the answer; nor do those of its own session or
+commit, whenever they were. Ties go to the later change.
 
 BM25 and not embeddings: it needs no model, it is exact on identifiers, and R0 is the honest control, so it should be
 what any team could switch on in an afternoon.
@@ -43,7 +44,7 @@ class EarlierChanges:
     def nearest(self, example: Example, k: int) -> list[Example]:
         """Return up to `k` changes accepted before `example.at`, the nearest last (next to the request).
 
-        Changes that share no word with the request, and `example` itself, are never returned.
+        Changes that share no word with the request, and those of its own session or commit, are never returned.
         """
         scores: dict[int, float] = defaultdict(float)
         for term in set(_terms(example)):
@@ -52,9 +53,18 @@ class EarlierChanges:
         earlier = [
             (score, index)
             for index, score in scores.items()
-            if self._pool[index].at < example.at and self._pool[index].id != example.id
+            if self._pool[index].at < example.at and not _same_work(self._pool[index], example)
         ]
         return [self._pool[index] for _, index in sorted(sorted(earlier, reverse=True)[:k])]
+
+
+def _same_work(one: Example, other: Example) -> bool:
+    mine, others = one.provenance, other.provenance
+    return (
+        one.id == other.id
+        or (mine.session_id is not None and mine.session_id == others.session_id)
+        or (mine.commit is not None and mine.commit == others.commit)
+    )
 
 
 def _terms(example: Example) -> list[str]:
