@@ -124,7 +124,10 @@ def _nothing_of_strangers(running: Program, folder: Path, calls: int) -> None:
     with ThreadPoolExecutor(8) as pool:
         for statuses in pool.map(lambda first: ask_in_turn(running.address, first, each), range(0, count, each)):
             assert statuses == [401] * each
-    assert sizes(folder / "work") == before
+    # less is allowed: in ten minutes a segment is finished, and deleted as all of it was taken
+    assert {name: size for name, size in sizes(folder / "work").items() if size > before.get(name, 0)} == {}
+    with Store.open(folder / "work", write=False) as store:
+        assert store.count(Call) == calls
     assert running.rss() - memory < 50 << 20, f"{(running.rss() - memory) >> 20} MiB more"
     assert running.metrics is not None
     with urllib.request.urlopen(running.metrics, timeout=20) as answer:
