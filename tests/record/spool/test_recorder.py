@@ -15,7 +15,7 @@ import zstandard
 
 from golddiff.errors import RightsError, UsageError
 from golddiff.record.capture import Attempted, Drop, RawCall, Verdict
-from golddiff.record.spool import clean, encode, recorder
+from golddiff.record.spool import clean, encode, groups, recorder
 from golddiff.record.spool.reader import SpoolReader
 from golddiff.record.spool.recorder import SpoolConfig, SpoolRecorder
 from golddiff.record.spool.stored import StoredCall
@@ -434,6 +434,25 @@ def test_calls_that_fill_the_ring_share_a_commit_however_long_each_takes_to_enco
     verdicts.wait(20)
     writer.close(10)
     assert writer.counters["syncs"] == 1
+
+
+def test_groups_that_were_packed_in_a_hurry_are_read_like_all_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[bool] = []
+    start = groups.GroupWriter.start
+
+    def noted(self: groups.GroupWriter, *, hurried: bool = False) -> None:
+        begun.append(hurried)
+        start(self, hurried=hurried)
+
+    monkeypatch.setattr(groups.GroupWriter, "start", noted)
+    monkeypatch.setattr(groups, "GROUP_CALLS", 3)
+    monkeypatch.setattr(recorder, "_PRESSED_SHARE", 0.0)
+    bodies = conversation(20)
+    record(tmp_path, [raw_call(body) for body in bodies])
+    assert [call.request_body for call in read(tmp_path)] == bodies
+    assert begun.count(True) == 6  # after the first of three calls
 
 
 def test_a_call_larger_than_the_ring_is_dropped(tmp_path: Path) -> None:

@@ -249,7 +249,7 @@ class SpoolRecorder:
                     self._drop_waiting(appender.reason)
                     return
                 self._encoder.start_segment()
-            pressed = self._waiting_bytes > _PRESSED_SHARE * self._config.ring_bytes
+            self._encoder.hurried = pressed = self._waiting_bytes > _PRESSED_SHARE * self._config.ring_bytes
             encoded = self._encode(max(_PRESSED_SEC if pressed else _TURN_SEC, appender.sync_sec), 1 << 62)
         if encoded:
             items, payloads = [item for item, _ in encoded], [payload for _, payload in encoded]
