@@ -58,6 +58,7 @@ def store(repository: tuple[Path, str, str], tmp_path: Path) -> Iterator[Store]:
         add_session(opened, 3, base, sha, gold_patch=redact_text(render("shop.py", SUM, EMPTY)))
         add_session(opened, 4, base, sha, commits=())
         add_session(opened, 5, "0" * 40, sha)
+        add_session(opened, 6, base, sha, gold_patch=redact_text(GOLD.replace("@@ -1,2 +1,2 @@", "@@ -1,9 +1,9 @@")))
         yield opened
 
 
@@ -83,12 +84,13 @@ def test_a_session_is_a_task_with_its_request_its_gold_diff_and_the_tests_that_w
     assert task.mutants
     assert questions(task, {"shop.py": EMPTY}.get).questions[0].instruction == task.problem_statement
     assert (built.looked_at, dict(built.dropped)) == (
-        5,
+        6,
         {
             "session rejected": 1,
             "its gold diff does not fit its base": 1,
             "changes no test": 1,
             "its base is not in this clone": 1,
+            "gold patch unreadable after redaction": 1,
         },
     )
 
@@ -96,7 +98,7 @@ def test_a_session_is_a_task_with_its_request_its_gold_diff_and_the_tests_that_w
 def test_a_session_whose_user_was_not_asked_makes_no_task(store: Store, repository: tuple[Path, str, str]) -> None:
     built = build(store, repository)
     assert built.tasks == []
-    assert sum(count for reason, count in built.dropped.items() if reason.startswith("not permitted: consent")) == 3
+    assert sum(count for reason, count in built.dropped.items() if reason.startswith("not permitted: consent")) == 4
 
 
 @pytest.mark.parametrize("minutes", [-5, 5])

@@ -66,9 +66,13 @@ def _draft(
     verdict = permits(provenance_of(session, repository, outcome), use="evaluate", grants=grants)
     if not verdict.permitted:
         return f"not permitted: {verdict.reasons[0]}"
+    try:
+        patches = patch.parse(outcome.gold_patch)
+    except patch.PatchError:
+        return "gold patch unreadable after redaction"
     prompts = [event for event in store.events(session.id) if event.kind is EventKind.PROMPT and event.text]
     attempts = sorted(store.find(Attempt, session_id=session.id), key=lambda attempt: attempt.index)
-    paths = [path for found in patch.parse(outcome.gold_patch) for path in (found.old_path, found.new_path) if path]
+    paths = [path for found in patches for path in (found.old_path, found.new_path) if path]
     asked = mask_homes(redact_text(session_instruction(prompts, first_attempt(attempts, paths))))
     if not asked:
         return "no prompt before the change"
