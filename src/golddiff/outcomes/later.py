@@ -31,7 +31,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from golddiff import patch
-from golddiff.git import FileChange, GitRepository
+from golddiff.git import GitRepository
 from golddiff.outcomes.history import CommitLines, FileLines, History, line_hash
 from golddiff.outcomes.lines import key, significant
 from golddiff.outcomes.link import Candidate
@@ -103,25 +103,21 @@ def added_between(
     found = {}
     for commit, lines, _ in _soon_after(history, chosen, written, within):
         sha = commit.facts.sha
-        if sha in known or not any(file.added for file in commit.files):
+        if sha in known:
             continue
-        count = sum(
-            _added_inside(git, change, lines.get(change.old_path, frozenset()))
-            for _, changes in git.changes([sha])
-            for change in changes
-        )
+        count = sum(_added_inside(git, file, lines.get(file.change.old_path, frozenset())) for file in commit.files)
         if count and _descends(history, commit, chosen[-1]):
             found[sha] = count
     return found
 
 
-def _added_inside(git: GitRepository, change: FileChange, mine: AbstractSet[int]) -> int:
+def _added_inside(git: GitRepository, file: FileLines, mine: AbstractSet[int]) -> int:
     """Significant lines in insertions that stand between two of `mine`; lines that say nothing are looked over."""
-    if not mine or not change.hunks:
+    if not mine or not file.added:
         return 0
-    old = [key(line) for line in patch.split((git.blob(change.old_blob) or b"").decode("utf-8", "replace"))]
+    old = [key(line) for line in patch.split((git.blob(file.change.old_blob) or b"").decode("utf-8", "replace"))]
     count = 0
-    for hunk in change.hunks:
+    for hunk in file.change.hunks:
         if hunk.removed:
             continue
         above = next(filter(significant, reversed(old[: hunk.old_start])), "")

@@ -88,14 +88,15 @@ def survivals(
     claimed: dict[str, dict[str, list[_Line]]] = defaultdict(dict)
     for name, one in accepted.items():
         for link in one.gold.commits:
-            claimed[link.sha][name] = list(_accepted_lines(git, one, link.sha, born, left_out[name]))
+            found = _accepted_lines(git, history, one, link.sha, born, left_out[name])
+            claimed[link.sha][name] = list(found)
     for claims in claimed.values():
         _one_owner(claims, accepted, left_out)
     for name, one in accepted.items():
         groups: list[LivedLines] = []
         for link in one.gold.commits:
             lines = claimed[link.sha][name]
-            groups += _groups(one, link.sha, lines, followed, born, enders, _restored(git, one, link.sha, born))
+            groups += _groups(one, link.sha, lines, followed, born, enders, _restored(history, one, link.sha, born))
         yield Survival(
             id=derive_id("sur", one.outcome.id),
             session_id=one.outcome.session_id,
@@ -155,33 +156,33 @@ class _Births:
 
 
 def _accepted_lines(
-    git: GitRepository, one: Accepted, sha: str, born: _Births, left_out: Counter[str]
+    git: GitRepository, history: History, one: Accepted, sha: str, born: _Births, left_out: Counter[str]
 ) -> Iterator[_Line]:
     """Lines of one linked commit that are the session's."""
     numbers = born.of(sha)
-    for _, changes in git.changes([sha]):
-        for change in changes:
-            if change.path in one.gold.excluded or change.mode in ("120000", "160000"):
-                continue
-            mine, gone = _written(one, change)
-            if not mine:
-                continue
-            old, new = _lines(git, change.old_blob), _lines(git, change.new_blob)
-            own = {fingerprint(line) for line in mine}
-            last = -1
-            for _, _, start, stop in responsible(old, new, mine, gone):
-                for at in range(start, stop):
-                    line = key(new[at])
-                    if not line:
-                        continue
-                    number = numbers.get((change.path, at))
-                    if number is None:
-                        left_out[NOT_NEW if sha in born.position else _NO_MORE_LINES] += 1
-                        continue
-                    exact = not significant(line) or fingerprint(line) in own
-                    joined = last >= 0 and not any(map(key, new[last + 1 : at]))
-                    yield _Line(change.path, at, number, LineFate.KEPT if exact else LineFate.REVISED, line, joined)
-                    last = at
+    for file in history.commits[sha].files:
+        change = file.change
+        if change.path in one.gold.excluded or change.mode in ("120000", "160000"):
+            continue
+        mine, gone = _written(one, change)
+        if not mine:
+            continue
+        old, new = _lines(git, change.old_blob), _lines(git, change.new_blob)
+        own = {fingerprint(line) for line in mine}
+        last = -1
+        for _, _, start, stop in responsible(old, new, mine, gone):
+            for at in range(start, stop):
+                line = key(new[at])
+                if not line:
+                    continue
+                number = numbers.get((change.path, at))
+                if number is None:
+                    left_out[NOT_NEW if sha in born.position else _NO_MORE_LINES] += 1
+                    continue
+                exact = not significant(line) or fingerprint(line) in own
+                joined = last >= 0 and not any(map(key, new[last + 1 : at]))
+                yield _Line(change.path, at, number, LineFate.KEPT if exact else LineFate.REVISED, line, joined)
+                last = at
 
 
 def _written(one: Accepted, change: FileChange) -> tuple[list[str], set[str]]:
@@ -205,9 +206,7 @@ def _lines(git: GitRepository, blob: str) -> list[str]:
     return patch.split((data or b"").decode("utf-8", "replace"))
 
 
-def _restored(
-    git: GitRepository, one: Accepted, sha: str, born: _Births
-) -> dict[str, dict[tuple[str, str], list[int]]]:
+def _restored(history: History, one: Accepted, sha: str, born: _Births) -> dict[str, dict[tuple[str, str], list[int]]]:
     """For each commit that reverted this one and was undone: (path, key) → numbers of the lines that came back."""
     found: dict[str, dict[tuple[str, str], list[int]]] = {}
     reverted = ""
@@ -217,15 +216,14 @@ def _restored(
         elif step.of == sha and step.kind == "restored" and reverted:
             back: dict[tuple[str, str], list[int]] = defaultdict(list)
             numbers = born.of(step.sha)
-            for _, changes in git.changes([step.sha]):
-                for change in changes:
-                    names = _names(one, change.path)
-                    for hunk in change.hunks:
-                        for offset, line in enumerate(hunk.added):
-                            number = numbers.get((change.path, hunk.new_start - 1 + offset))
-                            if number is not None:
-                                for name in names:
-                                    back[name, key(line)].append(number)
+            for change in (file.change for file in history.commits[step.sha].files):
+                names = _names(one, change.path)
+                for hunk in change.hunks:
+                    for offset, line in enumerate(hunk.added):
+                        number = numbers.get((change.path, hunk.new_start - 1 + offset))
+                        if number is not None:
+                            for name in names:
+                                back[name, key(line)].append(number)
             found[reverted] = back
     return found
 
