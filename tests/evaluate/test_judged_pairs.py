@@ -6,6 +6,7 @@ import pytest
 
 from golddiff.evaluate.judged_pairs import pairs, shares
 from golddiff.evaluate.predictions import Judged
+from golddiff.statistics.intervals import wilson
 
 
 def judged(model: str, *resolved: bool | None) -> list[Judged]:
@@ -43,3 +44,23 @@ def test_a_change_without_a_verdict_is_in_no_share() -> None:
     assert (some.resolved, some.scored, some.unscored) == (1, 2, 1)
     assert some.share is not None
     assert (some.share.estimate, none.share) == (0.5, None)
+
+
+def test_more_answers_to_the_same_tasks_make_no_share_surer() -> None:
+    resolved = (True, True, True, False, False)
+    (once,) = shares(judged("a", *resolved))
+    (often,) = shares([one for _ in range(40) for one in judged("a", *resolved)])
+    assert (often.resolved, often.scored) == (120, 200)
+    assert once.share == often.share == wilson(3, 5)
+
+
+def test_where_answers_to_a_task_differ_tasks_are_what_is_drawn_and_count_alike() -> None:
+    answers = [
+        *judged("a", True, False, True, False, True),
+        *judged("a", False, False, True, False),
+        *judged("b", True),
+    ]
+    mixed, single = shares([*answers, *judged("b", False)])
+    assert mixed.share is not None
+    assert (mixed.share.estimate, mixed.share.clusters) == (pytest.approx((0.5 + 0 + 1 + 0 + 1) / 5), 5)
+    assert single.share is None  # a single task tells nothing of how far tasks differ

@@ -1,8 +1,9 @@
 """What models' changes to a repository are worth, and did one beat another on the same tasks? With intervals.
 
 How it fits: `golddiff tasks grade` prints the shares and, under them, the pairs. Tasks that are unscored for one of a
-pair, or that it has no answer to, are left out of that pair, and so is a task with several answers of one model:
-`pass@k` is the measure for those. The p-value is McNemar's, adjusted over all pairs of the file.
+pair, or that it has no answer to, are left out of that pair, and so is a task with several answers of one model. Of
+those a share is pass@1 over tasks: answers to one task say nothing about other tasks. The p-value is McNemar's,
+adjusted over all pairs of the file.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from itertools import combinations
 import msgspec
 
 from golddiff.evaluate.predictions import Judged
-from golddiff.statistics.intervals import Interval, resample, wilson
+from golddiff.statistics.intervals import Interval, resample
 from golddiff.statistics.paired import holm, mcnemar_exact, success_difference
+from golddiff.statistics.pass_at_k import mean_pass_at_k
 
 __all__ = ["Pair", "Resolved", "pairs", "shares"]
 
@@ -29,7 +31,8 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     unscored: int
     """Changes that there is no verdict for: no failure of the model."""
     share: Interval | None
-    """Of those that are scored, Wilson's interval; None where there are none."""
+    """pass@1 over tasks: Wilson's interval where each has one answer, else tasks are drawn. None where nothing is
+    scored, or nothing tells how far tasks differ."""
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,15 +52,20 @@ def shares(judged: Sequence[Judged]) -> list[Resolved]:
     """Return every model's share, in order of first use."""
     found = []
     for model in dict.fromkeys(one.model for one in judged):
-        of_model = [one.resolved for one in judged if one.model == model]
-        scored = [resolved for resolved in of_model if resolved is not None]
+        of_model = [one for one in judged if one.model == model]
+        by_task: dict[str, list[bool]] = {}
+        for one in of_model:
+            if one.resolved is not None:
+                by_task.setdefault(one.instance_id, []).append(one.resolved)
+        counts = [(len(answers), sum(answers)) for answers in by_task.values()]
+        scored = sum(answers for answers, _ in counts)
         found.append(
             Resolved(
                 model=model,
-                resolved=sum(scored),
-                scored=len(scored),
-                unscored=len(of_model) - len(scored),
-                share=wilson(sum(scored), len(scored)) if scored else None,
+                resolved=sum(resolved for _, resolved in counts),
+                scored=scored,
+                unscored=len(of_model) - scored,
+                share=mean_pass_at_k(counts, 1).interval,
             )
         )
     return found
