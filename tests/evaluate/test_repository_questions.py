@@ -17,6 +17,7 @@ from golddiff.evaluate.run import EvaluationConfig
 from golddiff.prompts import edit_messages
 from golddiff.providers import ScriptedUpstream
 from golddiff.providers.upstream import Conversation
+from golddiff.sandbox.contract import Limits
 
 LINES = "".join(f"line {number}\n" for number in range(1, 31))
 AFTER = LINES.replace("line 3\n", "line three\n").replace("line 25\n", "")
@@ -127,4 +128,17 @@ def test_a_budget_ends_the_asking_and_keeps_what_was_answered(asked: Asked, tmp_
     first = len(put)
     assert first < len(asked.questions)
     assert len(ask(work, [arm], tmp_path).predictions) == 1
+    assert len(put) == len(asked.questions)
+
+
+def test_nothing_is_asked_again_because_checks_have_other_limits(asked: Asked, tmp_path: Path) -> None:
+    put: list[object] = []
+
+    def script(messages: Conversation) -> str:
+        put.append(messages)
+        return messages[-1].content.partition("\n")[2]
+
+    arm = Arm(name="student", role=Role.STUDENT, identity="checkpoint_1", upstream=ScriptedUpstream(script))
+    for seconds in (5, 9):
+        ask([(TASK, asked, BASE.get)], [arm], tmp_path, config=EvaluationConfig(limits=Limits(wall_sec=seconds)))
     assert len(put) == len(asked.questions)

@@ -28,7 +28,7 @@ from golddiff.evaluate.budget import Budget
 from golddiff.evaluate.interview import Interview, Progress, window_of
 from golddiff.evaluate.predictions import Prediction
 from golddiff.evaluate.repository_tasks import RepositoryTask
-from golddiff.evaluate.run import EvaluationConfig, harness_name
+from golddiff.evaluate.run import EvaluationConfig, asking_name
 from golddiff.prompts.edit import MOST_INSTRUCTION_CHARACTERS, commit_instruction
 from golddiff.prompts.nearest import EarlierChanges
 from golddiff.prompts.windows import CONTEXT_LINES, changes_of, windows
@@ -142,7 +142,7 @@ def ask(
         tasks=windows_asked,
         earlier=earlier,
         limit_of=config.limit_of,
-        harness=harness_name(config),
+        harness=asking_name(config),
         books=books,
         batch=config.batch,
         likelihood=False,
