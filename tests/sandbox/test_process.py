@@ -1,10 +1,12 @@
 """A sandbox that does not start leaves nothing, and says whether it failed or was only late."""
 
+import errno
 import os
+import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,49 @@ def test_a_stream_that_has_ended_is_not_ready_again_and_again() -> None:
     finally:
         for descriptor in (ended, still_open, writer):
             os.close(descriptor)
+
+
+@pytest.fixture
+def _many_descriptors() -> Iterator[None]:
+    """All below 1024 are taken, as in a process with many connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2048:
+        pytest.skip(f"this process may have {hard} descriptors only")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        while taken[-1] < 1024:
+            taken.append(os.dup(taken[0]))
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("_many_descriptors")
+def test_descriptors_from_1024_on_are_waited_for_where_a_start_fails() -> None:
+    with pytest.raises(SandboxError, match="does not start: no luck"):
+        start(["/bin/sh", "-c", "echo no luck >&2; exit 3"])
+
+
+@pytest.mark.usefixtures("_many_descriptors")
+def test_commands_and_jobs_run_with_descriptors_from_1024_on(sandbox: Bubblewrap) -> None:
+    assert sandbox.run(["/bin/sh", "-c", "exec >&- 2>&-; sleep 0.02; exit 3"]).exit_code == 3
+    (result,) = sandbox.run_jobs([Job("print(42)", "")])
+    assert result.stdout == b"42\n"
+
+
+def test_what_the_system_refuses_is_a_sandbox_that_does_not_start(
+    sandbox: Bubblewrap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(process, "_pipe", fails)
+    for attempt in (lambda: sandbox.run(["/bin/true"]), lambda: sandbox.run_jobs([Job("print(42)", "")])):
+        with pytest.raises(SandboxError, match=r"does not start: .*Too many open files"):
+            attempt()
 
 
 def test_a_machine_on_which_every_start_is_late_still_opens_and_serves(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,11 +169,12 @@ class Bubblewrap:
         return self._run(argv, files or {}, limits, _PATIENT_START_SEC)
 
     def _run(self, argv: Sequence[str], files: Mapping[str, bytes], limits: Limits, wait_sec: float) -> Result:
-        command, stranger = self._command(argv, limits), self._stranger()
-        with Inside(command, self._filter, files, limits=limits, stranger=stranger, wait_sec=wait_sec) as inside:
-            started = time.monotonic()
-            stopped = inside.read_all(started + limits.wall_sec, limits.output_bytes)
-            code = None if stopped else inside.process.wait()
+        with _refusals():
+            command, stranger = self._command(argv, limits), self._stranger()
+            with Inside(command, self._filter, files, limits=limits, stranger=stranger, wait_sec=wait_sec) as inside:
+                started = time.monotonic()
+                stopped = inside.read_all(started + limits.wall_sec, limits.output_bytes)
+                code = None if stopped else inside.process.wait()
         out, err = (bytes(data[: limits.output_bytes]) for data in (inside.out, inside.err))
         ending, reason = (stopped, f"{stopped} limit") if stopped else _ending_of(code, err)
         return Result(
@@ -182,7 +183,12 @@ class Bubblewrap:
 
     def run_batches(self, batches: Sequence[Batch]) -> list[list[Result] | SandboxError]:
         """Run batches on warm interpreters, one trust domain each; see `contract.Sandbox.run_batches`."""
-        return run_batches(batches, lambda batch, patient: _Server(self, batch, patient=patient), self.workers)
+
+        def start(batch: Batch, patient: bool) -> _Server:
+            with _refusals():
+                return _Server(self, batch, patient=patient)
+
+        return run_batches(batches, start, self.workers)
 
     def run_jobs(self, jobs: Sequence[Job], *, limits: Limits | None = None) -> list[Result]:
         """Run one batch that shares nothing but Python; see `contract.Sandbox.run_jobs`."""
@@ -287,6 +293,15 @@ class _Server:
     def close(self) -> None:
         """End the sandbox."""
         self._inside.close()
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Make what the system refuses, for example one more descriptor, a sandbox that did not start."""
+    try:
+        yield
+    except OSError as problem:
+        raise SandboxError(f"does not start: {problem}") from problem
 
 
 def _ending_of(code: int | None, stderr: bytes) -> tuple[Ending, str]:

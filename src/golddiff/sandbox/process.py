@@ -23,7 +23,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, cast
@@ -137,7 +137,7 @@ class Inside:
         """Limit the first process inside, then let it go."""
         said, deadline = b"", time.monotonic() + wait_sec
         while not said.endswith(b"}\n"):
-            if not select.select([told], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            if not _ready([told.fileno()], deadline - time.monotonic()):
                 raise LateStart(f"has not started within {wait_sec:.0f} s: this machine is too busy")
             data = os.read(told.fileno(), 4096)
             if not data:
@@ -171,7 +171,7 @@ class Inside:
                 if streams_open:
                     streams_open = self.read_some(left, most, or_when=ended)
                 else:
-                    select.select([ended], [], [], left)
+                    _ready([ended], left)
                 gone = self.process.poll() is not None
                 if gone:
                     self.read_some(0.0, most)
@@ -190,8 +190,8 @@ class Inside:
         Returns False when both streams have ended.
         """
         streams = self._streams
-        ready, _, _ = select.select([*streams, *([] if or_when is None else [or_when])], [], [], wait_sec)
-        for descriptor in streams.keys() & set(ready):
+        ready = _ready([*streams, *([] if or_when is None else [or_when])], wait_sec)
+        for descriptor in streams.keys() & ready:
             while len(streams[descriptor]) <= most:
                 try:
                     data = os.read(descriptor, 65536)
@@ -216,7 +216,7 @@ class Inside:
                 stream.close()
 
     def _wait_until_gone(self) -> None:
-        if not select.select([self._gone], [], [], _LEFTOVER_SEC)[0]:
+        if not _ready([self._gone.fileno()], _LEFTOVER_SEC):
             raise SandboxError(f"a sandbox was still alive {_LEFTOVER_SEC:.0f} s after it was killed")
 
 
@@ -224,6 +224,18 @@ def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[I
     """Return a pipe's two ends, each closed by the stack of the side that keeps it."""
     read, write = os.pipe()
     return reader.enter_context(os.fdopen(read, "rb")), writer.enter_context(os.fdopen(write, "wb"))
+
+
+def _ready(descriptors: Iterable[int], wait_sec: float) -> set[int]:
+    """Return those that can be read or have ended, after at most `wait_sec`.
+
+    Not by select(2), which knows no descriptor from 1024 on: a process with many files or connections has those.
+    """
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    milliseconds = min(max(0.0, wait_sec) * 1000, (1 << 31) - 1)  # below 0 is for ever, above this is refused
+    return {descriptor for descriptor, _ in poll.poll(milliseconds)}
 
 
 def _inside_path(name: str) -> str:
