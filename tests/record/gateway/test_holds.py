@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -107,6 +108,33 @@ def test_a_recorder_that_never_answers_holds_nobody_back() -> None:
         let_go = asyncio.Event()
         holds.submit(Over(let_go.set))
         await asyncio.wait_for(let_go.wait(), 2)
+        assert holds.open == 1
+
+    run(work())
+
+
+def test_a_verdict_that_never_comes_holds_up_none_of_the_calls_after_the_deadline() -> None:
+    async def work() -> None:
+        recorder, let_go = Later(), asyncio.Event()
+        holds = Holds(recorder, 0.02, asyncio.get_running_loop())
+        holds.submit(Over())
+        await asyncio.sleep(0)
+        recorder.waiting.clear()  # it is lost
+        holds.submit(Over())
+        until = time.monotonic() + 2
+        while not recorder.waiting and time.monotonic() < until:
+            await asyncio.sleep(0.005)
+        assert len(recorder.waiting) == 1, "handed over at the deadline, though nobody's bytes wait for it"
+        recorder.say(ACKED)
+        await asyncio.sleep(0)
+        holds._deadline = 60.0
+        for count in (1, 2):
+            let_go.clear()
+            holds.submit(Over(let_go.set))
+            await asyncio.sleep(0)
+            assert len(recorder.waiting) == 1, f"call {count} after it goes at once"
+            recorder.say(ACKED)
+            await asyncio.wait_for(let_go.wait(), 2)
         assert holds.open == 1
 
     run(work())

@@ -16,6 +16,7 @@ import zstandard
 from golddiff.errors import RightsError, UsageError
 from golddiff.record.capture import Attempted, Drop, RawCall, Verdict
 from golddiff.record.spool import clean, encode, groups, recorder
+from golddiff.record.spool.append import Appender
 from golddiff.record.spool.reader import SpoolReader
 from golddiff.record.spool.recorder import SpoolConfig, SpoolRecorder
 from golddiff.record.spool.stored import StoredCall
@@ -453,6 +454,35 @@ def test_groups_that_were_packed_in_a_hurry_are_read_like_all_others(
     record(tmp_path, [raw_call(body) for body in bodies])
     assert [call.request_body for call in read(tmp_path)] == bodies
     assert begun.count(True) == 6  # after the first of three calls
+
+
+@pytest.mark.parametrize("of_a_loop", [False, True])
+def test_what_was_being_written_when_something_else_than_the_disk_failed_is_dropped_and_leaves_the_ring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_a_loop: bool
+) -> None:
+    write, failures = Appender.write, [MemoryError("no room for the frames")]
+
+    def failing(self: Appender, payloads: list[tuple[int, bytes]]) -> int:
+        if failures:
+            raise failures.pop()
+        return write(self, payloads)
+
+    monkeypatch.setattr(Appender, "write", failing)
+    verdicts, calls = Verdicts(), [raw_call() for _ in range(4)]
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop() if of_a_loop else None
+        writer = SpoolRecorder(tmp_path, "0", config=SpoolConfig(retry_sec=0.0), loop=loop)
+        for number, call in enumerate(calls, 1):
+            writer.submit(call, verdicts.done(call))
+            await asyncio.sleep(0.005)
+            await asyncio.to_thread(verdicts.wait, number, 5)
+        writer.close(10)
+        assert writer.counters["waiting_bytes"] == 0
+
+    asyncio.run(work())
+    assert verdicts.dropped() == {"internal": 1}
+    assert [call.call_id for call in read(tmp_path)] == [call.call_id for call in calls[1:]]
 
 
 def test_a_call_larger_than_the_ring_is_dropped(tmp_path: Path) -> None:

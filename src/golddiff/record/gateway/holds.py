@@ -67,7 +67,7 @@ class Ended(Protocol):
 
 
 class _Hold:
-    __slots__ = ("ended", "expires", "holds", "let_go", "waited_out")
+    __slots__ = ("ended", "expires", "group", "holds", "let_go", "waited_out")
 
     def __init__(self, ended: Ended, expires: float, holds: Holds) -> None:
         self.ended = ended
@@ -77,6 +77,7 @@ class _Hold:
         # collector comes round
         self.let_go, ended.let_go = ended.let_go, None
         self.waited_out = False
+        self.group = 0
 
     def done(self, verdict: Verdict) -> None:
         """Take the verdict, from any thread."""
@@ -102,6 +103,10 @@ class Holds:
         self._handed = 0.0
         self._many = False
         self._at_recorder = 0
+        self._group = 0
+        self._unsaid = 0
+        """Calls of the last group whose verdict has not come. Those of earlier ones are never waited for: one that the
+        recorder lost would hold up all others."""
         self._waiting: deque[_Hold] = deque()
         self._verdicts: deque[tuple[_Hold, Verdict]] = deque()
         self._woken = False
@@ -121,19 +126,19 @@ class Holds:
         """Have a call recorded, and its bytes let go."""
         now = self._loop.time()
         hold = _Hold(ended, now + self._deadline, self)
-        if hold.let_go is not None:
-            if self._deadline > 0:
+        if self._deadline > 0:
+            if hold.let_go is not None:
                 self._waiting.append(hold)
-                if self._timer is None:
-                    self._timer = self._loop.call_at(hold.expires, self._time_is_up)
-            else:
-                hold.waited_out = True
-                self._release(hold)
+            if self._timer is None:
+                self._timer = self._loop.call_at(hold.expires, self._time_is_up)
+        elif hold.let_go is not None:
+            hold.waited_out = True
+            self._release(hold)
         gathered = self._gathered
         gathered.append(hold)
         if ended.size_bytes >= _MOST_BYTES or len(gathered) >= _MOST_GATHERED:
             self.hand_over()
-        elif not self._at_recorder and (self._handing is None or self._handing_waits):
+        elif not self._unsaid and (self._handing is None or self._handing_waits):
             wait = self._wait()
             if wait <= 0:
                 self._hand_over_at(None)
@@ -150,7 +155,11 @@ class Holds:
         self._many = len(gathered) > max(1.0, _MANY_PER_SEC * (now - self._handed))
         self._handed = now
         self._at_recorder += len(gathered)
+        if gathered:
+            self._group += 1
+            self._unsaid = len(gathered)
         for hold in gathered:
+            hold.group = self._group
             try:
                 self._recorder.submit(hold.ended.call(), hold.done)
             except Exception:
@@ -171,6 +180,7 @@ class Holds:
         while self._verdicts:
             hold, verdict = self._verdicts.popleft()
             self._at_recorder -= 1
+            self._unsaid -= hold.group == self._group
             self._release(hold)
             if verdict.drop is not None:
                 hold.ended.report(State.DROPPED, verdict.drop)
@@ -180,7 +190,7 @@ class Holds:
                 hold.ended.report(State.LATE if hold.waited_out else State.ACKED, "")
         while self._waiting and self._waiting[0].let_go is None:
             self._waiting.popleft()
-        if self._gathered and not self._at_recorder and self._handing is None:
+        if self._gathered and not self._unsaid and self._handing is None:
             wait = self._wait()
             if wait > 0:
                 self._hand_over_at(self._loop.time() + wait)
@@ -216,7 +226,9 @@ class Holds:
                 self._release(hold)
             self._waiting.popleft()
         if self._gathered and self._gathered[0].expires <= until:
-            self.hand_over()
+            self.hand_over()  # the recorder is slow, or silent: what it was given last is not waited for any longer
+        elif self._gathered and self._timer is None:
+            self._timer = self._loop.call_at(self._gathered[0].expires, self._time_is_up)
 
     @staticmethod
     def _release(hold: _Hold) -> None:

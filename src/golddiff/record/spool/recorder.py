@@ -204,6 +204,8 @@ class SpoolRecorder:
                 encoded = []
             while True:
                 try:
+                    if encoded is None:
+                        encoded = self._encode_what_waits()
                     self._commit(encoded)
                 except Exception as error:  # recording never breaks the product: drop what is left, start afresh
                     _log.error("spool %s: %s while writing; its batch is dropped", self._worker, type(error).__name__)
@@ -240,17 +242,22 @@ class SpoolRecorder:
                 self._loop = None
         return True
 
-    def _commit(self, encoded: _Encoded | None) -> None:
-        """Write what was encoded, or, where nothing was, what waits; give its verdicts."""
+    def _encode_what_waits(self) -> _Encoded:
+        """Encode in the thread, for a segment that is begun where there is none."""
         appender = self._appender
-        if encoded is None and self._waiting:
-            if not appender.is_open:
-                if not appender.open():
-                    self._drop_waiting(appender.reason)
-                    return
-                self._encoder.start_segment()
-            self._encoder.hurried = pressed = self._waiting_bytes > _PRESSED_SHARE * self._config.ring_bytes
-            encoded = self._encode(max(_PRESSED_SEC if pressed else _TURN_SEC, appender.sync_sec), 1 << 62)
+        if not self._waiting:
+            return []
+        if not appender.is_open:
+            if not appender.open():
+                self._drop_waiting(appender.reason)
+                return []
+            self._encoder.start_segment()
+        self._encoder.hurried = pressed = self._waiting_bytes > _PRESSED_SHARE * self._config.ring_bytes
+        return self._encode(max(_PRESSED_SEC if pressed else _TURN_SEC, appender.sync_sec), 1 << 62)
+
+    def _commit(self, encoded: _Encoded) -> None:
+        """Write what was encoded and give its verdicts; after a failure what has none yet is left in `encoded`."""
+        appender = self._appender
         if encoded:
             items, payloads = [item for item, _ in encoded], [payload for _, payload in encoded]
             stored = appender.write(payloads)
