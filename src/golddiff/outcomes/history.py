@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from golddiff.git import CommitFacts, FileChange, GitRepository
 from golddiff.outcomes.lines import fingerprint, key, significant
@@ -39,6 +40,8 @@ _PRIOR_PATCHES = 100
 """Patches that those shares weigh as much as: a repository's own history counts for more when it has more. Without
 them no line could be rare in a repository of two commits."""
 _CLASS_BITS = 2
+_KNOWN_LINES = 1 << 16
+"""Lines whose hash is remembered: most lines of a history were there before, or come back (agentv: 85 of 100)."""
 
 
 def line_hash(line_key: str) -> int:
@@ -202,4 +205,11 @@ def _file_lines(change: FileChange) -> FileLines:
 
 
 def _hashes(lines: Iterable[str]) -> frozenset[int]:
-    return frozenset(map(line_hash, filter(significant, map(key, lines))))
+    return frozenset(filter(None, map(_hash_of, lines)))
+
+
+@lru_cache(_KNOWN_LINES)
+def _hash_of(line: str) -> int:
+    """`line_hash` of a line as it stands; 0 where it says nothing."""
+    found = key(line)
+    return line_hash(found) if significant(found) else 0
