@@ -177,6 +177,20 @@ def test_sessions_that_wrote_nothing_end_in_the_next_command(
     assert "golddiff outcomes" in text
 
 
+def test_sessions_of_another_repository_are_left_out_with_the_reason(
+    repo: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    script = ClaudeScript(cwd="/gone/other")
+    script.user("Write it")
+    script.assistant(tool("Write", "t1", file_path="/gone/other/x.py", content="x = 1\n"))
+    script.result("t1", "written")
+    script.write(tmp_path / "other.jsonl")
+    assert report("--transcripts", str(tmp_path / "other.jsonl")) == 0
+    said = capfd.readouterr()
+    assert "not of shop as far as can be seen (only 0 of the 1 files that it touched are known here)" in said.err
+    assert "no session belongs here. Why, for each: golddiff outcomes" in said.out
+
+
 def test_a_folder_that_does_not_exist_for_the_page_is_said(repo: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert report("--html", str(repo / "missing" / "x.html")) == 3
     assert "cannot write" in capfd.readouterr().err

@@ -117,3 +117,5 @@ def test_a_session_is_placed_by_folder_first_then_by_url(world: World, tmp_path:
     assert decide(cwd="/gone", repository_url=theirs) is False
     assert decide(cwd="/gone", repository_url="https://github.com/fork/product") is None
     assert decide(cwd="/gone") is None
+    world.git("remote", "set-url", "origin", str(tmp_path / "mirrors" / "repo.git"))
+    assert decide(cwd="/gone", repository_url=ours) is None  # where the clone came from says no name

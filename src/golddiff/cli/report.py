@@ -6,6 +6,7 @@ report, and writes only into the workspace (which ignores itself in git) and the
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -163,8 +164,12 @@ def _bring_in(workspace: Workspace, repo: Path, transcripts: tuple[str, ...]) ->
         linked = compute(store, repo, progress=status.update)
     if linked.elsewhere:
         count = words.counted(len(linked.elsewhere), "session")
+        (why, often), *others = Counter(linked.elsewhere.values()).most_common()
+        reason = f"{often} of them: {why}" if others else why
         console.print(
-            f"{count} in this workspace left out: not of {linked.repository.name} as far as can be seen", markup=False
+            f"{count} in this workspace left out: not of {linked.repository.name} as far as can be seen ({reason})",
+            markup=False,
+            soft_wrap=True,
         )
     return linked.repository
 
@@ -219,7 +224,12 @@ def _next_step(report: Report, target: Path | None) -> None:
     if target is not None:
         output.print(Text(f"Page with plots: {target}"), soft_wrap=True)
     if not report.sessions:
-        output.print("Nothing to report on. Next: golddiff report --transcripts PATH", style="bold")
+        output.print(
+            "Nothing to report on: no session belongs here. Why, for each: golddiff outcomes. Sessions that are "
+            "kept elsewhere: golddiff report --transcripts PATH",
+            style="bold",
+            soft_wrap=True,
+        )
     elif not report.lines.known:
         output.print("No session could be linked with a commit. Why, for each: golddiff outcomes", style="bold")
     elif report.waste:

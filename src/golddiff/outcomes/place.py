@@ -160,6 +160,8 @@ class Headers:
     def __init__(self, git: GitRepository, folders: Folders | None = None) -> None:
         self._common = common_dir(git.git_dir)
         self._remotes = {plain_url(url) for url in git.remotes()}
+        # a folder's name says little: of a clone of a mirror on this machine, the content decides
+        self._names = {url.rsplit("/", 1)[-1] for url in self._remotes if not url.startswith(("/", "."))}
         self._folders = folders or Folders()
 
     def decide(self, session: Session[Clean]) -> tuple[bool, str] | None:
@@ -169,11 +171,11 @@ class Headers:
                 return True, self.BY_FOLDER
             if not self._remotes & other[1]:
                 return False, "its folder is another repository"
-        if session.repository_url is not None and self._remotes:
+        if session.repository_url is not None:
             url = plain_url(session.repository_url)
             if url in self._remotes:
                 return True, "its repository URL is one of the remotes"
-            if url.rsplit("/", 1)[-1] not in {remote.rsplit("/", 1)[-1] for remote in self._remotes}:
+            if self._names and url.rsplit("/", 1)[-1] not in self._names:
                 return False, "its repository URL is none of the remotes"
         return None
 
