@@ -163,7 +163,7 @@ def test_a_new_file_that_is_deleted_under_its_new_name_was_reverted(world: World
     assert world.outcome(session).state is SessionState.REJECTED
 
 
-def test_a_part_that_is_taken_back_after_a_rename_is_dropped_and_the_rest_is_kept(world: World) -> None:
+def test_most_of_it_taken_back_after_a_rename_by_a_commit_that_says_so_is_a_revert_until_it_comes_back(world: World) -> None:
     session, commit = added_then_renamed(world)
     text = world.read("src/renamed.py").splitlines(keepends=True)
     world.file("src/renamed.py", "".join(line for line in text if "alpha_step_" not in line or "return" in line))
@@ -172,16 +172,6 @@ def test_a_part_that_is_taken_back_after_a_rename_is_dropped_and_the_rest_is_kep
     assert outcome.state is SessionState.REJECTED
     world.file("src/renamed.py", "".join(text))
     world.commit("it was right")
-    assert world.outcome(session).state is SessionState.ACCEPTED
-
-
-def test_a_second_rename_takes_the_first_one_not_back(world: World) -> None:
-    world.session("other").prompt().write("src/new.py", feature("alpha")).save()
-    world.commit("alpha")
-    session = world.session("s1").prompt().write("src/newer.py", world.read("src/new.py") + feature("beta")).save()
-    (world.folder / "src/new.py").unlink()
-    world.commit("beta, and another name")
-    renamed(world, "src/newer.py", "src/newest.py")
     assert world.outcome(session).state is SessionState.ACCEPTED
 
 
@@ -200,3 +190,20 @@ def test_a_file_that_was_renamed_before_its_first_commit_is_corrected_under_that
         world.commit("two is special")
         outcome = world.outcome(session)
         assert (outcome.state, outcome.kept_lines, outcome.revised_lines) == (SessionState.REVISED, 7, 1), seen
+
+
+def test_lines_that_were_written_before_a_rename_between_two_commits_are_known_after_the_second(world: World) -> None:
+    recorder = world.session("s1").prompt().write("src/new.py", feature("alpha"))
+    world.commit("alpha")
+    renamed(world, "src/new.py", "src/newer.py")
+    session = recorder.prompt().write("src/newer.py", world.read("src/newer.py") + feature("beta")).save()
+    world.commit("beta")
+    renamed(world, "src/newer.py", "src/newest.py")
+    text = world.read("src/newest.py")
+    world.file("src/newest.py", text.replace("    return alpha_", "    if nothing_to_do():\n    return alpha_"))
+    between = world.commit("nothing to do")
+    world.file("src/newest.py", world.read("src/newest.py").replace("(2, 'alpha-2')", "(2, 'TWO')"))
+    fix = world.commit("two is special")
+    reasons = "\n".join(world.outcome(session).reasons)
+    assert f"commit {fix[:10]} corrected it by hand" in reasons
+    assert f"commit {between[:10]} added 1 line(s) between its lines" in reasons
