@@ -163,7 +163,9 @@ def test_a_new_file_that_is_deleted_under_its_new_name_was_reverted(world: World
     assert world.outcome(session).state is SessionState.REJECTED
 
 
-def test_most_of_it_taken_back_after_a_rename_by_a_commit_that_says_so_is_a_revert_until_it_comes_back(world: World) -> None:
+def test_most_of_it_taken_back_after_a_rename_by_a_commit_that_says_so_is_a_revert_until_it_comes_back(
+    world: World,
+) -> None:
     session, commit = added_then_renamed(world)
     text = world.read("src/renamed.py").splitlines(keepends=True)
     world.file("src/renamed.py", "".join(line for line in text if "alpha_step_" not in line or "return" in line))
