@@ -34,7 +34,7 @@ from golddiff.statistics.seeds import seed_noise
 _BEGIN, _END = "<!-- bench/coverage begin -->", "<!-- bench/coverage end -->"
 BASE, STUDENT, TEACHER = (float(np.log(share / (1 - share))) for share in (0.15, 0.42, 0.60))
 CLUSTER_SPREAD, SEED_SPREAD, MEAN_COST = 0.8, 0.2, 2.0
-CLUSTERS = (10, 15, 20, 40, 80)
+CLUSTERS = (5, 10, 15, 20, 40, 80)
 RESAMPLES = 1_000
 Paths: TypeAlias = tuple[tuple[str, ...], ...]
 resample = recovered.resample = lru_cache(maxsize=4)(intervals.resample)  # type: ignore[attr-defined]

@@ -49,6 +49,12 @@ def test_every_resample_draws_as_many_rows_as_there_are_where_clusters_are_equal
     assert counts.mean() == pytest.approx(1.0)
 
 
+def test_enough_clusters_are_drawn_whole_and_of_fewer_what_is_inside_too() -> None:
+    enough, few = (resample([(str(row // 4),) for row in range(4 * count)]) for count in (10, 9))
+    assert (enough.reshape(-1, 10, 4) == enough[:, ::4, None]).all()
+    assert not (few.reshape(-1, 9, 4) == few[:, ::4, None]).all()
+
+
 def test_one_repository_is_the_same_as_no_repository_level() -> None:
     rows = [str(i % 7) for i in range(30)]
     with_level = resample([("only", row) for row in rows], seed=5)

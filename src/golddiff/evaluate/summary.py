@@ -1,7 +1,7 @@
 """From scores to the numbers of a report: every arm with its interval, every difference paired, CR or its refusal.
 
 How it fits: `run.evaluate` leaves scores; `terminal` and `report` show what this makes of them. All arms are measured
-on the same draws of clusters (file or repository, then session, then task), so differences are paired. A task that
+on the same draws of clusters (repositories, or files of a single one), so differences are paired. A task that
 an arm has no score for is left out of that arm, and of every comparison with it; the counts stand beside.
 
 Comparisons: every arm with the best *untrained* arm, so that context is not credited to training, and every student
@@ -27,7 +27,7 @@ from golddiff.evaluate.recovery import Recovery
 from golddiff.evaluate.stages import stage_recoveries, stages_of
 from golddiff.evaluate.trainings import Learning, Training, caution_of_seeds, learning_of, trainings_of
 from golddiff.statistics.calibration import Calibration, calibration
-from golddiff.statistics.intervals import Interval
+from golddiff.statistics.intervals import ENOUGH_CLUSTERS, Interval
 from golddiff.statistics.paired import holm, mcnemar_exact, paired_difference, success_difference
 from golddiff.statistics.recovered import Recovered, capability_recovered
 from golddiff.types import EvaluationRun, Example, Score
@@ -35,8 +35,8 @@ from golddiff.types import EvaluationRun, Example, Score
 __all__ = ["ArmSummary", "Contrast", "Recovery", "Summary", "require_same_harness", "summarise"]
 
 RESAMPLES = 10_000
-FEW_CLUSTERS = 10
-"""Below it a percentile bootstrap is too short; the report says so."""
+FEW_CLUSTERS = ENOUGH_CLUSTERS
+"""Below it intervals are no good guide; the report says so."""
 MEASURES = ("success", "exact", "line_f1", "delta_chrf", "applied")
 
 
@@ -118,7 +118,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         """What a reader must know about the intervals; empty where nothing."""
         if self.clusters >= FEW_CLUSTERS:
             return ""
-        return f"Only {self.clusters} independent clusters: these intervals are too short."
+        return f"Only {self.clusters} independent clusters: these intervals are a rough guide only."
 
     def arm(self, name: str) -> ArmSummary:
         """Return one arm. Raises KeyError."""

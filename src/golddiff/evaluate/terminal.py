@@ -124,7 +124,7 @@ def show_comparison(found: Comparison, console: Console) -> None:
     for side, arms in (("first", found.arms_only_first), ("second", found.arms_only_second)):
         if arms:
             console.print(Text(f"Only in the {side} run: {', '.join(arms)}", style="dim"))
-    few = "" if found.clusters >= FEW_CLUSTERS else " Too few clusters: these intervals are too short."
+    few = "" if found.clusters >= FEW_CLUSTERS else " Too few clusters: these intervals are a rough guide only."
     console.print(
         Text(
             f"95 % intervals: paired cluster bootstrap over {found.clusters} clusters; "

@@ -9,7 +9,7 @@ three thetas always stand beside it.
 A ratio over a small gap says nothing. CR is refused where the lower end of the 95 % interval of
 theta_teacher - theta_base lies below 5 points; the deltas are given instead. (The two-sided interval is used,
 which refuses a little more often than a one-sided bound would.) It is refused as well below 10 clusters, where that
-interval itself is too short to be trusted (bench/intervals.py).
+interval itself is not to be trusted (bench/coverage.py).
 
 Method: percentile interval of a paired cluster bootstrap, all three arms on the same draws; Fieller's interval,
 with the covariance of those draws, as a check. Where all draws agree (the student is the base, or the teacher, on every
