@@ -29,7 +29,7 @@ def test_nothing_right_is_not_certainty(store: Store, sandbox: FakeSandbox) -> N
     assert summary.arm("none").measures["success"] == wilson(0, 12)
     assert summary.arm("all").measures["success"] == wilson(12, 12)
     assert summary.caution == ""
-    assert "too short" in msgspec.structs.replace(summary, clusters=9).caution
+    assert "rough guide" in msgspec.structs.replace(summary, clusters=9).caution
 
 
 def test_the_best_untrained_arm_is_what_students_are_measured_by(store: Store, sandbox: FakeSandbox) -> None:
