@@ -3,8 +3,9 @@
     python -m bench.environments --repositories FOLDER [--only TEXT] [--cache FOLDER] [--write]
 
 For each Python repository among the bare clones `FOLDER/<owner>+<name>/repo`: the recipe at the tip of its default
-branch, installed from wheels as `golddiff tasks build --install` does it, and what pytest collects of the tip's own
-tests in the sandbox with it. Seconds are of an empty cache, by this machine's index and load.
+branch, installed from wheels as `golddiff tasks build --install` does it, and what becomes of the tip's own tests, the
+first files of its folders of tests, in the sandbox with it. What declares nothing has no row. Seconds are of an empty
+cache, by this machine's index and load.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ def _measure(git: GitRepository, name: str, arguments: argparse.Namespace, folde
         return f"| {name} | {recipe.source} | **did not build**: {' '.join(str(problem).split())[:200]} | | | | | |"
     tree = folder / name.replace("/", "+")
     export_tree(git, branch[1], tree)
-    files = [path.relative_to(tree).as_posix() for path in sorted(tree.rglob("test_*.py"))][: arguments.files]
+    found = [path.relative_to(tree) for path in sorted(tree.rglob("test_*.py"))]
+    tests = [path for path in found if {"test", "tests", "testing"} & set(path.parts)]  # not documentation's examples
+    files = [path.as_posix() for path in (tests or found)[: arguments.files]]
     suite = Suite(
         tree=tree,
         expected=tuple(f"{path}::any" for path in files),
@@ -79,6 +82,8 @@ def _measure(git: GitRepository, name: str, arguments: argparse.Namespace, folde
     ends = Grader(open_sandbox()).outcomes(suite, {}) if files else {}
     passed = [] if isinstance(ends, Unscored) else [end for end in ends.values() if end == "passed"]
     said = ends.reason[:80] if isinstance(ends, Unscored) else str(len(ends) - len(passed))
+    if files and not isinstance(ends, Unscored) and not ends:
+        said = "nothing is collected"
     left = "; ".join(environment.left_out) or "–"
     return (
         f"| {name} | {recipe.source} | {len(environment.installed)} | {left[:200]} | {environment.seconds:.0f} |"
