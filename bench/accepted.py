@@ -30,8 +30,8 @@ from typing import Any
 
 import msgspec
 
-from golddiff.evaluate.formats import read_tasks
-from golddiff.evaluate.programs import ProgramTask, candidate, suite_of
+from golddiff.evaluate.tasks.formats import read_tasks
+from golddiff.evaluate.tasks.programs import ProgramTask, candidate, suite_of
 from golddiff.git.repository import GitRepository
 from golddiff.sandbox.bubblewrap import open_sandbox
 from golddiff.scoring.executed import Unscored

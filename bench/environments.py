@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 
 from golddiff.errors import InputError
-from golddiff.evaluate.environments import cached, install, of_repository
-from golddiff.evaluate.repository_tasks import export_tree
+from golddiff.evaluate.tasks.environments import cached, install, of_repository
+from golddiff.evaluate.tasks.repository import export_tree
 from golddiff.git import GitRepository
 from golddiff.sandbox.bubblewrap import open_sandbox
 from golddiff.scoring.executed import Unscored

@@ -37,9 +37,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from golddiff.evaluate.formats import read_tasks
-from golddiff.evaluate.programs import ProgramTask, candidate, suite_of
-from golddiff.evaluate.samples import accepted_samples, judge
+from golddiff.evaluate.tasks.formats import read_tasks
+from golddiff.evaluate.tasks.programs import ProgramTask, candidate, suite_of
+from golddiff.evaluate.tasks.samples import accepted_samples, judge
 from golddiff.sandbox.bubblewrap import open_sandbox
 from golddiff.scoring.grading import _PREPARE, Grade, Grader
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from bench.evaluate import _answers, _write
 
 from golddiff.evaluate import Arm, EvaluationConfig, Role, evaluate
-from golddiff.evaluate.formats import read_tasks
+from golddiff.evaluate.tasks.formats import read_tasks
 from golddiff.parallel import Workers
 from golddiff.rights.redact import redact_text
 from golddiff.sandbox.bubblewrap import open_sandbox

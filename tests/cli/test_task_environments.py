@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from golddiff.cli.task_environments import chosen_packages
-from golddiff.evaluate import environments
+from golddiff.evaluate.tasks import environments
 from golddiff.git import GitRepository
 
 

@@ -12,8 +12,8 @@ import pytest
 from evaluate.conftest import task
 from golddiff.cli import application, task_files
 from golddiff.cli.app import run
-from golddiff.evaluate.formats.inspect_log import read_log
-from golddiff.evaluate.programs import read_programs
+from golddiff.evaluate.tasks.formats.inspect_log import read_log
+from golddiff.evaluate.tasks.programs import read_programs
 from golddiff.sandbox.fake import FakeSandbox
 from golddiff.scoring.grading import Grader
 from golddiff.store import Store

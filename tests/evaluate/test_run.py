@@ -10,8 +10,8 @@ from golddiff.evaluate import Arm, EvaluationConfig, Role, evaluate, summarise
 from golddiff.evaluate import run as run_module
 from golddiff.evaluate.arms import recorded_answers
 from golddiff.evaluate.budget import Price
-from golddiff.evaluate.report import write_json
-from golddiff.evaluate.summary import require_same_harness
+from golddiff.evaluate.report.page import write_json
+from golddiff.evaluate.summary.summary import require_same_harness
 from golddiff.providers import ScriptedUpstream
 from golddiff.sandbox.contract import Ending, Limits, Result
 from golddiff.sandbox.fake import FakeSandbox

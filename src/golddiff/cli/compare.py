@@ -14,7 +14,7 @@ from golddiff.store import Store
 from golddiff.types import EvaluationRun, Score
 
 if TYPE_CHECKING:
-    from golddiff.evaluate.comparison import Comparison
+    from golddiff.evaluate.summary.comparison import Comparison
 
 
 @click.command(
@@ -34,7 +34,7 @@ def command(first: str, second: str, workspace: Workspace, as_json: bool) -> Non
     Runs of different harness versions are refused: their numbers mean different things. Capability recovered stands for
     both, also off the workflow where both asked tasks of one dataset there.
     """
-    from golddiff.evaluate.comparison import compare
+    from golddiff.evaluate.summary.comparison import compare
     from golddiff.store.datasets import read_dataset
 
     with Store.open(workspace, write=False) as store:
@@ -55,7 +55,7 @@ def command(first: str, second: str, workspace: Workspace, as_json: bool) -> Non
     if as_json:
         emit_json(found)
         return
-    from golddiff.evaluate import terminal
+    from golddiff.evaluate.report import terminal
 
     terminal.show_comparison(found, output)
 

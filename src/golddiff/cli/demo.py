@@ -84,7 +84,7 @@ def _sessions_page(store: Store, outcomes: Outcomes, path: Path) -> None:
 
 
 def _show(done: Finished) -> None:
-    from golddiff.evaluate import terminal
+    from golddiff.evaluate.report import terminal
 
     workflow, off = done.measured.workflow.summary, done.measured.off_workflow.summary
     terminal.show(workflow, output)

@@ -26,7 +26,7 @@ from golddiff.store import Store
 from golddiff.types import EvaluationRun, Example, Score
 
 if TYPE_CHECKING:
-    from golddiff.evaluate.interview import Estimate, Progress
+    from golddiff.evaluate.asking.interview import Estimate, Progress
     from golddiff.parallel import Workers
 
 
@@ -109,10 +109,11 @@ def command(
     """
     from golddiff.cli.arms import ArmMaker
     from golddiff.cli.keys import gateway_folder
-    from golddiff.evaluate import EvaluationConfig, evaluate, report, summarise, terminal
+    from golddiff.evaluate import EvaluationConfig, evaluate, report, summarise
+    from golddiff.evaluate.report import terminal
     from golddiff.evaluate.run import harness_name
-    from golddiff.evaluate.summary import require_same_harness
-    from golddiff.evaluate.tasks import sample
+    from golddiff.evaluate.summary.summary import require_same_harness
+    from golddiff.evaluate.tasks.held_out import sample
     from golddiff.store.datasets import find_dataset, read_dataset
 
     config = EvaluationConfig(max_tokens=max_tokens, batch=batch, likelihood=likelihood, confidence=likelihood)

@@ -65,7 +65,7 @@ def _tasks(store: Store, run: EvaluationRun, wanted: set[str]) -> dict[str, Exam
 
 
 def _write(folder: Path, run: EvaluationRun, arm: str, scores: list[Score], tasks: dict[str, Example]) -> Path:
-    from golddiff.evaluate.formats.inspect_log import LoggedSample, eval_log
+    from golddiff.evaluate.tasks.formats.inspect_log import LoggedSample, eval_log
     from golddiff.prompts.edit import edit_messages, update_text
 
     samples = []

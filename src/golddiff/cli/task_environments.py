@@ -45,7 +45,7 @@ def chosen_packages(git: GitRepository, named: tuple[Path, ...], allow_install: 
     Raises InputError where an environment is asked for that does not build.
     """
     from golddiff.config import cache_folder
-    from golddiff.evaluate.environments import Environment, cached, install, of_repository
+    from golddiff.evaluate.tasks.environments import Environment, cached, install, of_repository
 
     if named:
         return Packages(named, (), {"source": "--packages"})

@@ -18,8 +18,8 @@ from golddiff.cli.grading import in_a_line, open_grader, progress_bar, require_f
 from golddiff.errors import InputError
 
 if TYPE_CHECKING:
-    from golddiff.evaluate.programs import ProgramTask
-    from golddiff.evaluate.samples import Judged
+    from golddiff.evaluate.tasks.programs import ProgramTask
+    from golddiff.evaluate.tasks.samples import Judged
 
 FORMATS = ("humaneval", "mbpp", "evalplus", "exercism", "quixbugs")
 _output = click.option(
@@ -73,8 +73,8 @@ def import_(
 
     Whatever makes no task, or cannot be confirmed, is left out and counted with its reason.
     """
-    from golddiff.evaluate.formats import read_tasks
-    from golddiff.evaluate.programs import write_programs
+    from golddiff.evaluate.tasks.formats import read_tasks
+    from golddiff.evaluate.tasks.programs import write_programs
 
     require_folder("--output", target)
     tasks: dict[str, ProgramTask] = {}
@@ -111,7 +111,7 @@ def import_(
 
 
 def _confirmed(tasks: list[ProgramTask], packages: tuple[Path, ...]) -> tuple[list[ProgramTask], dict[str, str]]:
-    from golddiff.evaluate.programs import confirm
+    from golddiff.evaluate.tasks.programs import confirm
     from golddiff.scoring.executed import Unscored
 
     grader, kept, unconfirmed, step = open_grader(), [], {}, 32
@@ -169,9 +169,9 @@ def score(
 
     Where a file of answers says how its own harness judged them, the verdicts are compared.
     """
-    from golddiff.evaluate.formats.answers import read_answers, write_judged
-    from golddiff.evaluate.programs import read_programs
-    from golddiff.evaluate.samples import accepted_samples, agreement, judge, pass_rates
+    from golddiff.evaluate.tasks.formats.answers import read_answers, write_judged
+    from golddiff.evaluate.tasks.programs import read_programs
+    from golddiff.evaluate.tasks.samples import accepted_samples, agreement, judge, pass_rates
 
     if bool(files) + accepted + wrong != 1:
         raise click.UsageError("give either --samples FILE, or --accepted, or --wrong.")
@@ -224,7 +224,7 @@ def score(
 
 
 def _write_log(path: Path, tasks: list[ProgramTask], judged: list[Judged], dataset: str) -> None:
-    from golddiff.evaluate.formats.inspect_log import LoggedSample, eval_log
+    from golddiff.evaluate.tasks.formats.inspect_log import LoggedSample, eval_log
     from golddiff.types import Message
 
     by_id, seen = {task.task_id: task for task in tasks}, Counter[str]()
@@ -275,8 +275,8 @@ docs/evaluation.md shows a task for it and one for lm-evaluation-harness.
 @json_option
 def export(dataset: str, limit: int | None, explain: bool, target: Path, workspace: Workspace, as_json: bool) -> None:
     """Write the held-out tasks of a dataset so that another harness can ask them exactly as we do."""
-    from golddiff.evaluate.formats.held_out import rows
-    from golddiff.evaluate.tasks import sample
+    from golddiff.evaluate.tasks.formats.held_out import rows
+    from golddiff.evaluate.tasks.held_out import sample
     from golddiff.store import Store
     from golddiff.store.datasets import find_dataset, read_dataset
 

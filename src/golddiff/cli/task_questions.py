@@ -81,11 +81,11 @@ def ask(
     """
     from golddiff.cli.arms import ArmMaker
     from golddiff.cli.keys import gateway_folder
-    from golddiff.evaluate.predictions import write_predictions
-    from golddiff.evaluate.repository_questions import ask as ask_arms
-    from golddiff.evaluate.repository_questions import questions
-    from golddiff.evaluate.repository_tasks import base_reader, read_tasks
     from golddiff.evaluate.run import EvaluationConfig
+    from golddiff.evaluate.tasks.predictions import write_predictions
+    from golddiff.evaluate.tasks.questions import ask as ask_arms
+    from golddiff.evaluate.tasks.questions import questions
+    from golddiff.evaluate.tasks.repository import base_reader, read_tasks
     from golddiff.git import GitRepository
     from golddiff.prompts.nearest import EarlierChanges
     from golddiff.store import Store

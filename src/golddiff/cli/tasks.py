@@ -18,7 +18,7 @@ from golddiff.cli.task_environments import chosen_packages, install_option, pack
 from golddiff.types import Repository
 
 if TYPE_CHECKING:
-    from golddiff.evaluate.judged_pairs import Resolved
+    from golddiff.evaluate.tasks.pairs import Resolved
 
 _repository = click.option(
     "--repo", type=click.Path(path_type=Path), default=Path(), show_default="here", help="The repository."
@@ -79,10 +79,10 @@ def build(
     For each change the tests run without and with its change: three times with it, and with planted tests that must
     fail. Whatever is flaky, does not build here or decides nothing is left out with its reason.
     """
-    from golddiff.evaluate.building import BuildConfig, Builder
-    from golddiff.evaluate.building import build as build_from_history
-    from golddiff.evaluate.repository_tasks import write_tasks
-    from golddiff.evaluate.session_tasks import build_from_sessions
+    from golddiff.evaluate.tasks.building import BuildConfig, Builder
+    from golddiff.evaluate.tasks.building import build as build_from_history
+    from golddiff.evaluate.tasks.repository import write_tasks
+    from golddiff.evaluate.tasks.sessions import build_from_sessions
     from golddiff.git import GitRepository
     from golddiff.store import Store
     from golddiff.store.repositories import describe_repository
@@ -159,10 +159,10 @@ def grade(
     as_json: bool,
 ) -> None:
     """Judge changes to a repository by the tasks' tests, so that bending the tests does not pay."""
-    from golddiff.evaluate.judged_pairs import pairs, shares
-    from golddiff.evaluate.predictions import accepted_changes, judge, read_predictions
-    from golddiff.evaluate.repository_tasks import read_tasks
-    from golddiff.evaluate.terminal import points
+    from golddiff.evaluate.report.terminal import points
+    from golddiff.evaluate.tasks.pairs import pairs, shares
+    from golddiff.evaluate.tasks.predictions import accepted_changes, judge, read_predictions
+    from golddiff.evaluate.tasks.repository import read_tasks
     from golddiff.git import GitRepository
 
     if (predictions is None) != accepted:

@@ -5,6 +5,6 @@ Start at `run.evaluate`; `report.write` makes the page. Both are meant to be cal
 
 from golddiff.evaluate.arms import Arm, Role
 from golddiff.evaluate.run import EvaluationConfig, evaluate
-from golddiff.evaluate.summary import Summary, summarise
+from golddiff.evaluate.summary.summary import Summary, summarise
 
 __all__ = ["Arm", "EvaluationConfig", "Role", "Summary", "evaluate", "summarise"]

@@ -15,10 +15,10 @@ import msgspec
 import numpy as np
 
 from golddiff.errors import UsageError
-from golddiff.evaluate.answers import Failure, Likelihood
 from golddiff.evaluate.arms import Arm
-from golddiff.evaluate.asking import Way
-from golddiff.evaluate.likelihood import untouched
+from golddiff.evaluate.asking.answers import Failure, Likelihood
+from golddiff.evaluate.asking.likelihood import untouched
+from golddiff.evaluate.asking.requests import Way
 from golddiff.evaluate.run import EvaluationConfig, Progress, asking_name, open_book
 from golddiff.providers.on_demand import OnDemand
 from golddiff.statistics.intervals import Interval, percentile_interval, resample, resampled_ratios

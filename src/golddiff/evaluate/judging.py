@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
 from golddiff.errors import SandboxError
-from golddiff.evaluate.answers import Answer, Failure, Likelihood
 from golddiff.evaluate.arms import Arm
-from golddiff.evaluate.interview import Estimate, Progress, Said, window_of
+from golddiff.evaluate.asking.answers import Answer, Failure, Likelihood
+from golddiff.evaluate.asking.interview import Estimate, Progress, Said, window_of
 from golddiff.parallel import Workers, spread
 from golddiff.rights.redact import redact_text
 from golddiff.sandbox.bubblewrap import open_sandbox

@@ -25,10 +25,10 @@ from hashlib import blake2b
 import msgspec
 
 from golddiff.errors import UsageError
-from golddiff.evaluate.answers import AnswerBook
 from golddiff.evaluate.arms import Arm
+from golddiff.evaluate.asking.answers import AnswerBook
+from golddiff.evaluate.asking.interview import Estimate, Interview, Progress, book_of
 from golddiff.evaluate.budget import Budget
-from golddiff.evaluate.interview import Estimate, Interview, Progress, book_of
 from golddiff.evaluate.judging import Judge
 from golddiff.parallel import Workers
 from golddiff.prompts.edit import EXPLANATION

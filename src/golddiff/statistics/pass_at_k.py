@@ -1,6 +1,6 @@
 """pass@k: how likely at least one of k answers to a task passes, estimated from n >= k answers.
 
-How it fits: `evaluate.samples` judges several answers per task and asks here. Averaging over all subsets of k answers
+How it fits: `evaluate.tasks` judges several answers per task and asks here. Averaging over all subsets of k answers
 makes the estimate unbiased; 1 - (1 - c/n)^k is not. Tasks are the units of the interval: answers to one task are
 exchangeable and say nothing about other tasks. A task with fewer than k answers has no estimate; it is counted, not
 guessed.

@@ -15,8 +15,8 @@ from golddiff.evaluate import EvaluationConfig, evaluate, summarise
 from golddiff.evaluate.arms import Arm, Role
 from golddiff.evaluate.forgetting import Document, Forgetting, measure_forgetting
 from golddiff.evaluate.run import Progress
-from golddiff.evaluate.summary import Summary
-from golddiff.evaluate.tasks import sample
+from golddiff.evaluate.summary.summary import Summary
+from golddiff.evaluate.tasks.held_out import sample
 from golddiff.models.export import QUANTIZATION, engine_folder
 from golddiff.models.folder import read_engine_manifest
 from golddiff.providers.on_demand import OnDemand

@@ -11,9 +11,8 @@ from typing import Any
 
 import msgspec
 
-from golddiff.evaluate import report as page
-from golddiff.evaluate import terminal
-from golddiff.evaluate.report import Section
+from golddiff.evaluate.report import page, terminal
+from golddiff.evaluate.report.page import Section
 from golddiff.recipes.house_style.measure import BASE, R0, STUDENT, TEACHER_ARM
 from golddiff.recipes.house_style.pipeline import BASE_MODEL, Finished
 from golddiff.statistics.intervals import Interval

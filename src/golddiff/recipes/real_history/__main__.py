@@ -10,7 +10,7 @@ from rich.console import Console
 
 from golddiff import config
 from golddiff.errors import GolddiffError
-from golddiff.evaluate import terminal
+from golddiff.evaluate.report import terminal
 from golddiff.recipes.real_history.run import run
 from golddiff.store import Location, Store
 

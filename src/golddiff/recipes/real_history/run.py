@@ -17,7 +17,7 @@ import msgspec
 from golddiff.curate import CurateConfig, from_history
 from golddiff.evaluate import EvaluationConfig, Summary, evaluate, report, summarise
 from golddiff.evaluate.arms import Arm, Role
-from golddiff.evaluate.tasks import sample
+from golddiff.evaluate.tasks.held_out import sample
 from golddiff.models.catalogue import find_model
 from golddiff.models.export import QUANTIZATION
 from golddiff.serve.local import LocalUpstream, open_for_batches

@@ -1,0 +1,1 @@
+"""What models are asked to do: held-out rows, a repository's history, sessions, programs, other benchmarks."""
