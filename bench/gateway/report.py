@@ -105,6 +105,7 @@ def _streams(found: Rounds, title: str) -> list[str]:
 
 
 _OURS, _BARE = "golddiff, everything on", "golddiff, bare"
+_QUIET_LOAD = 3
 _LEAST_MS = 0.1
 """Added milliseconds below which a median of some rounds cannot be told from nothing, on a machine that does more."""
 
@@ -152,9 +153,10 @@ def _targets(found: dict[str, Any]) -> list[str]:
 
 def text(found: dict[str, Any]) -> str:
     """Return the section between the markers."""
+    busy = ", so latencies are far from a quiet machine's" if max(found["load"]) > _QUIET_LOAD else ""
     lines = [
         f"Measured {found['when']} on {found['machine']} (2 hyperthreads of one shared AMD EPYC core; load "
-        f"{found['load'][0]:.0f} before, {found['load'][1]:.0f} after, so latencies are far from a quiet machine's); "
+        f"{found['load'][0]:.0f} before, {found['load'][1]:.0f} after{busy}); "
         f"{found['rounds']} rounds of {found['seconds']:g} s, {found['minutes']:.0f} minutes in all, medians "
         f"(lowest-highest); fdatasync of 4 KB: median {found['fsync_ms']:.2f} ms before, "
         f"{found['fsync_ms_after']:.2f} ms after.",
