@@ -43,10 +43,10 @@ class Disk:
     room_bytes: float = float("inf")
     sync_sec: float = 0.0
     fail_sync: Callable[[int], int] = lambda count: 0
-    """Number of the sync, from 1 → errno, or 0."""
+    """Number of the sync, from 1 (that of a header) → errno, or 0."""
     syncs: int = 0
     after_failure: list[str] = field(default_factory=list)
-    """Operations on files that had failed: there must be none."""
+    """Files that were appended to after that had failed: there must be none."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def create(self, path: Path) -> SegmentFile:
@@ -69,37 +69,30 @@ class Disk:
 class _File:
     def __init__(self, disk: Disk, real: SegmentFile, path: Path) -> None:
         self._disk, self._real, self._path = disk, real, path
-        self._may_append = self._may_sync = True
+        self._may_append = True
 
     def append(self, data: bytes) -> None:
-        self._check("append", self._may_append)
+        if not self._may_append:
+            self._disk.after_failure.append(self._path.name)
+        self._may_append = False
         fits = data[: int(min(len(data), max(0, self._disk.room_bytes)))]
         self._real.append(fits)
         self._disk.room_bytes -= len(fits)
         self._disk._log("write", self._path.name, fits)
-        if len(fits) < len(data):
-            self._may_append = False
-            raise ShortWrite(OSError(errno.ENOSPC, "No space left on device"), len(fits))
-
-    def sync(self) -> None:
-        self._check("sync", self._may_sync)
         self._disk.syncs += 1
         time.sleep(self._disk.sync_sec)
         if number := self._disk.fail_sync(self._disk.syncs):
-            self._may_append = self._may_sync = False
-            raise OSError(number, os.strerror(number))
-        self._real.sync()
+            raise ShortWrite(OSError(number, os.strerror(number)), 0)
         self._disk._log("sync", self._path.name)
+        if len(fits) < len(data):
+            raise ShortWrite(OSError(errno.ENOSPC, "No space left on device"), len(fits))
+        self._may_append = True
 
     def is_listed(self) -> bool:
         return self._real.is_listed()
 
     def close(self) -> None:
         self._real.close()
-
-    def _check(self, what: str, may: bool) -> None:
-        if not may:
-            self._disk.after_failure.append(f"{what} {self._path.name}")
 
 
 def crash_states(

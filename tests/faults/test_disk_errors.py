@@ -142,7 +142,7 @@ def test_d4_a_slow_disk_holds_up_nobody_and_memory_stays_within_the_ring(tmp_pat
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
 def test_d5_after_a_failed_sync_nothing_of_that_file_is_acknowledged_or_touched(tmp_path: Path, number: int) -> None:
-    disk = Disk(fail_sync=lambda count: number if count == 4 else 0)
+    disk = Disk(fail_sync=lambda count: number if count == 5 else 0)
     writer = SpoolRecorder(tmp_path, "0", config=SpoolConfig(retry_sec=0.05), create=disk.create)
     verdicts = Verdicts()
     calls = [send(writer, verdicts, 1)[0] for _ in range(4)]
@@ -168,7 +168,7 @@ def test_d5_a_disk_that_always_fails_acknowledges_nothing_and_leaves_few_files(t
     writer.close(10)
     assert not verdicts.acked
     assert verdicts.dropped() == {"eio": 60}
-    assert len(list(tmp_path.glob("*.spool"))) == 1
+    assert not list(tmp_path.glob("*.spool"))  # a file without a header is of no use to anyone
 
 
 def test_a_spool_that_is_deleted_while_it_is_written_gives_no_false_word(tmp_path: Path) -> None:

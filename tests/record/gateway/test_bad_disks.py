@@ -8,7 +8,7 @@ import os
 import time
 from pathlib import Path
 
-from golddiff.record.spool.files import SegmentFile, create_file
+from golddiff.record.spool.files import SegmentFile, ShortWrite, create_file
 from golddiff.record.spool.reader import SpoolReader
 from golddiff.record.spool.recorder import SpoolConfig, SpoolRecorder
 from record.gateway.fakes import (  # fmt: skip
@@ -45,12 +45,9 @@ class _File:
 
     def append(self, data: bytes) -> None:
         self._file.append(data)
-
-    def sync(self) -> None:
         time.sleep(self._disk.sync_sec)
         if self._disk.error:
-            raise OSError(self._disk.error, os.strerror(self._disk.error))
-        self._file.sync()
+            raise ShortWrite(OSError(self._disk.error, os.strerror(self._disk.error)), 0)
 
     def is_listed(self) -> bool:
         return self._file.is_listed()

@@ -17,7 +17,6 @@ def test_a_file_is_being_written_until_it_is_closed(tmp_path: Path) -> None:
     file = create_file(path)
     assert is_being_written(path)
     file.append(b"abc")
-    file.sync()
     assert file.is_listed()
     file.close()
     file.close()

@@ -15,7 +15,7 @@ import zstandard
 
 from golddiff.errors import RightsError, UsageError
 from golddiff.record.capture import Attempted, Drop, RawCall, Verdict
-from golddiff.record.spool import clean, encode, groups, recorder
+from golddiff.record.spool import clean, encode, recorder
 from golddiff.record.spool.append import Appender
 from golddiff.record.spool.reader import SpoolReader
 from golddiff.record.spool.recorder import SpoolConfig, SpoolRecorder
@@ -238,20 +238,22 @@ def test_a_call_whose_redaction_fails_is_dropped_and_the_next_is_kept(
 
 
 class Slow:
-    """Syncs wait until they are let go."""
+    """Writes of calls wait until they are let go."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
 
     def create(self, path: Path) -> object:
         file = recorder.create_file(path)
-        real = file.sync
+        real = file.append
+        header: list[bytes] = []
 
-        def sync() -> None:
-            assert self.go.wait(60)
-            real()
+        def append(data: bytes) -> None:
+            assert not header or self.go.wait(60)
+            header.append(data)
+            real(data)
 
-        file.sync = sync  # type: ignore[method-assign]
+        file.append = append  # type: ignore[method-assign]
         return file
 
 
@@ -424,9 +426,7 @@ def test_calls_that_fill_the_ring_share_a_commit_however_long_each_takes_to_enco
 
     def create(path: Path) -> object:
         assert waiting.wait(60)
-        file = recorder.create_file(path)
-        file.sync = lambda: None  # type: ignore[method-assign]
-        return file
+        return recorder.create_file(path)
 
     writer = SpoolRecorder(tmp_path, "0", config=SpoolConfig(ring_bytes=1 << 20), create=create)  # type: ignore[arg-type]
     for call in (raw_call(random.Random(n).randbytes(20_000)) for n in range(20)):
@@ -435,25 +435,6 @@ def test_calls_that_fill_the_ring_share_a_commit_however_long_each_takes_to_enco
     verdicts.wait(20)
     writer.close(10)
     assert writer.counters["syncs"] == 1
-
-
-def test_groups_that_were_packed_in_a_hurry_are_read_like_all_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun: list[bool] = []
-    start = groups.GroupWriter.start
-
-    def noted(self: groups.GroupWriter, *, hurried: bool = False) -> None:
-        begun.append(hurried)
-        start(self, hurried=hurried)
-
-    monkeypatch.setattr(groups.GroupWriter, "start", noted)
-    monkeypatch.setattr(groups, "GROUP_CALLS", 3)
-    monkeypatch.setattr(recorder, "_PRESSED_SHARE", 0.0)
-    bodies = conversation(20)
-    record(tmp_path, [raw_call(body) for body in bodies])
-    assert [call.request_body for call in read(tmp_path)] == bodies
-    assert begun.count(True) == 6  # after the first of three calls
 
 
 @pytest.mark.parametrize("of_a_loop", [False, True])

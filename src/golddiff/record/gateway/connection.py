@@ -169,7 +169,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._deaf = True
         self._waiting.clear()
         self._let_go(self._held_bytes)
-        exchange, self.exchange = self.exchange, None
+        exchange = self._take_exchange()
         if exchange is not None:
             exchange.client_gone()
             self.transport.abort()  # what is still to be written has no reader
@@ -303,7 +303,14 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._local(request)
         else:
             self.exchange = exchange = Exchange(self, request, self.service)
+            self.service.answering.add(self)
             exchange.start()
+
+    def _take_exchange(self) -> Exchange | None:
+        """Return the exchange that is over."""
+        exchange, self.exchange = self.exchange, None
+        self.service.answering.discard(self)
+        return exchange
 
     def _say_no(self, rejected: Rejected) -> None:
         self.service.watcher.refused(rejected.status, rejected.code)
@@ -340,7 +347,7 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def answer_own(self, status: int, code: str, message: str, *, headers: tuple[tuple[str, str], ...] = ()) -> None:
         """Answer the exchange's request here, in the shape that its client reads."""
-        exchange, self.exchange = self.exchange, None
+        exchange = self._take_exchange()
         assert exchange is not None
         request = exchange.request
         self._let_go(request.received)
@@ -353,14 +360,14 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def exchange_over(self, keep: bool) -> None:
         """The exchange wrote its whole answer."""
-        if self.exchange is not None:
-            self._let_go(self.exchange.request.received)
-        self.exchange = None
+        exchange = self._take_exchange()
+        if exchange is not None:
+            self._let_go(exchange.request.received)
         self._next(keep)
 
     def break_off(self, *, reset: bool) -> None:
         """The answer cannot be finished: let the client see that."""
-        self.exchange = None
+        self._take_exchange()
         self._deaf = True
         self._waiting.clear()
         self._let_go(self._held_bytes)

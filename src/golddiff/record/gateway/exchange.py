@@ -54,6 +54,7 @@ class Exchange:
     _head = b""
     _tail = b""
     _before = b""
+    _first: bytes | None = None
     _final = b""
     _paused = False
 
@@ -247,19 +248,29 @@ class Exchange:
             self._write(body)
             self._final = b"0\r\n\r\n" if chunked else b""
         else:
-            if len(body) > HELD_BYTES or self._head:
-                self._write(body[:-HELD_BYTES])
-            tail = body[-HELD_BYTES:]
+            first, tail = body[:-HELD_BYTES], body[-HELD_BYTES:]
+            if not self.account.streamed:
+                self._first = first  # of no use without the rest: written while the disk is at work for that
+            elif first or self._head:
+                self._write(first)
             self.account.passed += len(tail)
             self._final = b"%x\r\n%b\r\n0\r\n\r\n" % (len(tail), tail) if chunked and tail else tail
             if chunked and not tail:
                 self._final = b"0\r\n\r\n"
         self.account.close(ending, self._finish)
+        if self._first is not None:
+            self.service.soon(self._write_first)
+
+    def _write_first(self) -> None:
+        first, self._first = self._first, None
+        if first is not None and (first or self._head):
+            self._write(first)
 
     def _finish(self) -> None:
         """Write what was held back, and let the client go on."""
         if self.over:
             return
+        self._write_first()
         self.over = True
         self.account.served("complete")  # first: who has the whole answer finds it counted, in every worker's metrics
         if self._final:

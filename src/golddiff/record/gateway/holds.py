@@ -15,7 +15,6 @@ upstream meant it). The bytes are let go exactly once, whatever the recorder doe
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sized
@@ -23,6 +22,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from golddiff.record.capture import Drop, RawCall, Recorder, Verdict
+from golddiff.record.gateway.bell import Bell
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +87,8 @@ class _Hold:
 class Holds:
     """All calls of one worker whose verdict is not known yet.
 
-    `others`: those whose calls may join a group (client connections); None: nobody waits for others.
+    `others`: those who have a call under way, that of a submitted one included, and may join its group; None: nobody
+    waits for others.
     """
 
     def __init__(
@@ -96,6 +97,8 @@ class Holds:
         self._recorder = recorder
         self._deadline = deadline_sec
         self._loop = loop
+        self._bell = Bell()
+        loop.add_reader(self._bell.fileno(), self.take_verdicts)
         self._others: Sized = () if others is None else others
         self._gathered: list[_Hold] = []
         self._handing: asyncio.Handle | None = None
@@ -122,6 +125,11 @@ class Holds:
         """Calls whose verdict has not come."""
         return self._at_recorder + len(self._gathered)
 
+    @property
+    def alone(self) -> bool:
+        """No call but one is under way."""
+        return len(self._others) == 1
+
     def submit(self, ended: Ended) -> None:
         """Have a call recorded, and its bytes let go."""
         now = self._loop.time()
@@ -141,7 +149,10 @@ class Holds:
         elif not self._unsaid and (self._handing is None or self._handing_waits):
             wait = self._wait()
             if wait <= 0:
-                self._hand_over_at(None)
+                if self.alone:
+                    self.hand_over()
+                else:
+                    self._hand_over_at(None)
             elif self._handing is None:
                 self._hand_over_at(now + wait)
 
@@ -171,11 +182,16 @@ class Holds:
         self._verdicts.append((hold, verdict))
         if not self._woken:
             self._woken = True
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the worker is gone, nobody waits
-                self._loop.call_soon_threadsafe(self.take_verdicts)
+            self._bell.ring()
+
+    def close(self) -> None:
+        """Take the verdicts that have come, and listen to no more."""
+        self.take_verdicts()
+        self._loop.remove_reader(self._bell.fileno())
 
     def take_verdicts(self) -> None:
         """Let go what has its verdict."""
+        self._bell.silence()
         self._woken = False  # before the queue is read: a verdict that comes now wakes the loop again
         while self._verdicts:
             hold, verdict = self._verdicts.popleft()

@@ -50,9 +50,12 @@ class Service:
         self.recorder = recorder
         self.recording = recorder is not None
         self.connections: set[ClientConnection] = set()
+        self.answering: set[ClientConnection] = set()
+        """Those whose request has not its whole answer."""
         deadline_sec = settings.deadline_ms / 1000 if recorder else 0.0
-        self.holds = Holds(recorder or _Nothing(), deadline_sec, loop, self.connections)
+        self.holds = Holds(recorder or _Nothing(), deadline_sec, loop, self.answering)
         self.draining = False
+        self._soon: list = []
         self._read: list[tuple[ClientConnection, bytes]] = []
         self.random_bits = Random(secrets.randbits(256)).getrandbits  # noqa: S311 - ids are unique, and no secrets
         """Random bits for the ids of calls, without asking the system for those of each."""
@@ -71,6 +74,16 @@ class Service:
         if not self._read:
             self.loop.call_soon(self._go_on)
         self._read.append((connection, data))
+
+    def soon(self, work) -> None:
+        if not self._soon:
+            self.loop.call_soon(self._do_soon)
+        self._soon.append(work)
+
+    def _do_soon(self) -> None:
+        soon, self._soon = self._soon, []
+        for work in soon:
+            work()
 
     def _go_on(self) -> None:
         read, self._read = self._read, []

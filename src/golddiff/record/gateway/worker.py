@@ -94,7 +94,8 @@ class Worker:
         service.holds.hand_over()
         if service.recorder is not None:
             await asyncio.to_thread(service.recorder.close, _RECORDER_SEC)
-        await asyncio.sleep(0)  # verdicts of the last calls, connections that were cut
+        service.holds.close()
+        await asyncio.sleep(0)  # connections that were cut
         for work in self._endings:
             work()
 

@@ -57,7 +57,7 @@ class Appender:
         self.reason = Drop.EIO
         """Why the disk could not be written when it last could not."""
         self.sync_sec = 0.0
-        """How long the last sync took."""
+        """How long the last write took, with its sync."""
         self.counts = dict.fromkeys(["syncs", "sync_ns", "segments", "suspect_segments", "stored_bytes"], 0)
 
     @property
@@ -84,49 +84,45 @@ class Appender:
         return True
 
     def write(self, payloads: list[tuple[int, bytes]]) -> int:
-        """Append frames of (kind, payload) and sync; return how many are on disk. `reason` says why others are not."""
+        """Append frames of (kind, payload); return how many are on disk. `reason` says why others are not."""
         segment = self._segment
         assert segment is not None
         frames = segment.frames(payloads)
-        fit = len(frames)
+        stored = len(frames)
+        began = time.monotonic_ns()
         try:
             segment.append(frames)
-        except ShortWrite as error:
-            _log.warning("spool %s: %s; calls are dropped until there is a way to write", self._worker, error.strerror)
-            self.reason = _reason(error)
-            fit, room = 0, error.written_bytes
-            while fit < len(frames) and len(frames[fit]) <= room:
-                room -= len(frames[fit])
-                fit += 1
-        if fit:
-            began = time.monotonic_ns()
-            try:
-                segment.sync()
-            except OSError as error:
-                _log.error(
-                    "spool %s: sync failed (%s); segment %s is suspect", self._worker, error.strerror, segment.name
-                )
-                self._suspect = segment.name
-                self.counts["suspect_segments"] += 1
-                self.give_up(_reason(error))
-                return 0
-            took = time.monotonic_ns() - began
-            self.sync_sec = took / 1e9
+        except OSError as error:
+            room = error.written_bytes if isinstance(error, ShortWrite) else 0
+            stored = 0
+            while stored < len(frames) and len(frames[stored]) <= room:
+                room -= len(frames[stored])
+                stored += 1
+            self._suspect = segment.name
+            self.counts["suspect_segments"] += 1
+            _log.error(
+                "spool %s: segment %s could not be written (%s); calls are dropped until another can",
+                self._worker,
+                segment.name,
+                error.strerror,
+            )
+            self.give_up(_reason(error))
+        took = time.monotonic_ns() - began
+        self.sync_sec = took / 1e9
+        if stored:
             self.counts["syncs"] += 1
             self.counts["sync_ns"] += took
-            self.counts["stored_bytes"] += sum(map(len, frames[:fit]))
-        if fit < len(frames):
-            self.give_up(self.reason)
-        return fit
+            self.counts["stored_bytes"] += sum(map(len, frames[:stored]))
+        return stored
 
-    def finish_old(self) -> None:
-        """Finish the segment where it is old or large enough."""
+    @property
+    def is_old(self) -> bool:
+        """Whether the segment is old or large enough to be finished."""
         segment = self._segment
         if segment is None:
-            return
-        old = self._clock() - self._since > self._config.segment_sec
-        if old or segment.size_bytes >= self._config.segment_bytes:
-            self.finish()
+            return False
+        config = self._config
+        return segment.size_bytes >= config.segment_bytes or self._clock() - self._since > config.segment_sec
 
     def finish(self) -> None:
         """Finish the segment."""

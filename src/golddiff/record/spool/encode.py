@@ -30,8 +30,6 @@ class Encoder:
         self._secrets = dict(secrets)
         self._remembered: Remembered = {}
         self._number = 0
-        self.hurried = False
-        """Calls come faster than they can be packed well: the next group is packed quickly."""
         self.counts = dict.fromkeys(["body_bytes", "scanned_bytes", "left_out_bodies"], 0)
         """Bytes that came, bytes of requests that were scanned for secrets, bodies that could not be."""
 
@@ -67,7 +65,7 @@ class Encoder:
         call = clean_call(raw, body, before, self._number, left_out, self._secrets, self._remembered)
         groups = self._groups
         if groups.is_full:
-            groups.start(hurried=self.hurried)
+            groups.start()
         kind = CALL if groups.calls else FIRST
         known = self._conversations.add(call.request, starts, previous)
         payload = groups.add(call, known, previous)

@@ -18,22 +18,19 @@ from typing import Protocol, TypeAlias
 
 
 class ShortWrite(OSError):
-    """Less was written than asked for; the file must not be appended to again."""
+    """Less is on the device than was asked for; the file must not be appended to again."""
 
     def __init__(self, error: OSError, written_bytes: int) -> None:
         super().__init__(error.errno, error.strerror)
         self.written_bytes = written_bytes
+        """Bytes that are on the device; of those behind them nothing is known."""
 
 
 class SegmentFile(Protocol):
     """A file that was just created, empty and already listed durably in its folder; only appended to."""
 
     def append(self, data: bytes) -> None:
-        """Write `data`. Raises ShortWrite where not all of it could be written."""
-        ...
-
-    def sync(self) -> None:
-        """Return when everything appended is on the device. Raises OSError; then nothing is known about the file."""
+        """Write `data` and return when it is on the device. Raises ShortWrite where not all of it is."""
         ...
 
     def is_listed(self) -> bool:
@@ -52,11 +49,14 @@ CreateFile: TypeAlias = Callable[[Path], SegmentFile]
 def create_file(path: Path) -> SegmentFile:
     """Create `path`, and its folder where that is missing, lock it, and sync the folder.
 
-    The file gets its name when it is locked, so that no reader takes it for one whose writer is gone.
+    The file gets its name when it is locked, so that no reader takes it for one whose writer is gone. It is open with
+    O_DSYNC: each write ends with the sync of `fdatasync`, in one system call, between whose parts no other thread of
+    Python has to be waited for.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = path.with_name(path.name + ".new")
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_DSYNC | os.O_CLOEXEC
+    fd = os.open(new, flags, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if path.exists():
@@ -95,6 +95,7 @@ class _Disk:
     def __init__(self, fd: int, path: Path) -> None:
         self._fd = fd
         self._path = path
+        self._made = os.fstat(fd)
 
     def append(self, data: bytes) -> None:
         written = 0
@@ -104,12 +105,9 @@ class _Disk:
         except OSError as error:
             raise ShortWrite(error, written) from error
 
-    def sync(self) -> None:
-        os.fdatasync(self._fd)
-
     def is_listed(self) -> bool:
         try:
-            return os.path.samestat(os.stat(self._path), os.fstat(self._fd))
+            return os.path.samestat(os.stat(self._path), self._made)
         except OSError:
             return False
 

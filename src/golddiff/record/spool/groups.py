@@ -31,11 +31,10 @@ GROUP_CALLS = 2_048
 """Calls after which a group ends, which also bounds how many records a body is rebuilt from."""
 
 _WINDOW_LOG = 23
-_LEVEL = 3
-"""Measured on real sessions beside 1, 2 and 5: docs/decisions/0006-spool.md."""
-
-_HURRIED = {"strategy": 1, "hash_log": 17, "chain_log": 13, "search_log": 1, "min_match": 7, "target_length": 0}
-"""Half the time of that level, and 3 % more bytes of real sessions."""
+_PARAMETERS = zstandard.ZstdCompressionParameters(
+    window_log=_WINDOW_LOG, strategy=1, hash_log=17, chain_log=13, search_log=1, min_match=7, target_length=0
+)
+"""A single fast hash of seven bytes: measured on real sessions beside levels, docs/decisions/0006-spool.md."""
 
 _SHORTEST_SHARED = 64
 
@@ -73,24 +72,18 @@ class GroupWriter:
     def __init__(self, window_bytes: int) -> None:
         self._window_bytes = window_bytes
         self._encoder = msgspec.msgpack.Encoder()
-        params = zstandard.ZstdCompressionParameters.from_level(_LEVEL, window_log=_WINDOW_LOG)
-        self._compressor = zstandard.ZstdCompressor(compression_params=params)  # its 9 MB serve one group after another
-        self._hurried: zstandard.ZstdCompressor | None = None
+        self._compressor = zstandard.ZstdCompressor(compression_params=_PARAMETERS)  # serves one group after another
         self.group = 0
         """Number of the current group, over all segments of the recorder."""
         self.start()
 
-    def start(self, *, hurried: bool = False) -> None:
-        """Begin a new group; `hurried`: one that takes less time and more bytes."""
-        if hurried and self._hurried is None:
-            params = zstandard.ZstdCompressionParameters(window_log=_WINDOW_LOG, **_HURRIED)
-            self._hurried = zstandard.ZstdCompressor(compression_params=params)
-        compressor = self._hurried if hurried and self._hurried is not None else self._compressor
+    def start(self) -> None:
+        """Begin a new group."""
         self.group += 1
         self.calls = 0
         self._written_bytes = 0
         self._window = Window(self._window_bytes)
-        self._stream = compressor.compressobj()
+        self._stream = self._compressor.compressobj()
 
     @property
     def is_full(self) -> bool:

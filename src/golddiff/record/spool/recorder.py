@@ -55,6 +55,7 @@ _LARGE_BYTES = 128 << 10
 Done: TypeAlias = Callable[[Verdict], None]
 _Item: TypeAlias = tuple[RawCall, Done, int]
 _Encoded: TypeAlias = list[tuple[_Item, tuple[int, bytes]]]
+_Verdicts: TypeAlias = list[tuple[list[_Item], Verdict]]
 
 
 class SpoolConfig(AppendConfig, frozen=True, kw_only=True):
@@ -143,7 +144,7 @@ class SpoolRecorder:
                     return
                 self._turn_is_out = True
         if drop is not None:
-            self._say([done], Verdict(drop))
+            self._release([([(call, done, 0)], Verdict(drop))])
         elif self._loop is not None:
             self._loop.call_soon(self._encode_here)
         else:
@@ -186,37 +187,24 @@ class SpoolRecorder:
                 encoded.append((item, payload))
                 encoded_bytes += len(payload[1])
             except RightsError:
-                self._release([item], Verdict(Drop.REDACTION))
+                self._release([([item], Verdict(Drop.REDACTION))])
             except Exception as error:
                 _log.error("spool %s: %s while reading a call; it is dropped", self._worker, type(error).__name__)
-                self._release([item], Verdict(Drop.INTERNAL))
+                self._release([([item], Verdict(Drop.INTERNAL))])
             if time.monotonic() > until:
                 break
         return encoded
 
     def _run(self) -> None:
-        while True:
+        while not self._ended:
             try:
                 encoded = self._work.get(timeout=_IDLE_SEC)
             except Empty:
                 if not self._take_turn():
                     continue
                 encoded = []
-            while True:
-                try:
-                    if encoded is None:
-                        encoded = self._encode_what_waits()
-                    self._commit(encoded)
-                except Exception as error:  # recording never breaks the product: drop what is left, start afresh
-                    _log.error("spool %s: %s while writing; its batch is dropped", self._worker, type(error).__name__)
-                    self._appender.give_up(Drop.INTERNAL)
-                    if encoded:
-                        self._release([item for item, _ in encoded], Verdict(Drop.INTERNAL))
+            while self._keep_turn(self._commit(encoded)):
                 encoded = None
-                if not self._keep_turn():
-                    break
-            if self._ended:
-                break
         self._appender.finish()
 
     def _take_turn(self) -> bool:
@@ -226,21 +214,26 @@ class SpoolRecorder:
             self._turn_is_out = True
             return True
 
-    def _keep_turn(self) -> bool:
-        """Say whether the thread goes on with what waits; else the turn is over, or the loop's."""
+    def _keep_turn(self, verdicts: _Verdicts) -> bool:
+        """Give the verdicts, and say whether the thread goes on with what waits; else the turn is over, or the loop's.
+
+        Verdicts come last: whom they wake needs Python's lock, which the thread gives up where it waits for its turn.
+        """
         if self._abandoned:
             self._drop_waiting(Drop.CLOSED)
         with self._lock:
-            if not self._waiting:
+            self._count(verdicts)
+            more = bool(self._waiting)
+            if not more:
                 self._ended = self._turn_is_out = self._closed
-                return False
-        if self._loop is not None and not self._closed:
+        if more and self._loop is not None and not self._closed:
             try:
                 self._loop.call_soon_threadsafe(self._encode_here)
-                return False
+                more = False
             except RuntimeError:  # it is closed
                 self._loop = None
-        return True
+        self._say(verdicts)
+        return more
 
     def _encode_what_waits(self) -> _Encoded:
         """Encode in the thread, for a segment that is begun where there is none."""
@@ -252,19 +245,31 @@ class SpoolRecorder:
                 self._drop_waiting(appender.reason)
                 return []
             self._encoder.start_segment()
-        self._encoder.hurried = pressed = self._waiting_bytes > _PRESSED_SHARE * self._config.ring_bytes
+        pressed = self._waiting_bytes > _PRESSED_SHARE * self._config.ring_bytes
         return self._encode(max(_PRESSED_SEC if pressed else _TURN_SEC, appender.sync_sec), 1 << 62)
 
-    def _commit(self, encoded: _Encoded) -> None:
-        """Write what was encoded and give its verdicts; after a failure what has none yet is left in `encoded`."""
+    def _commit(self, encoded: _Encoded | None) -> _Verdicts:
+        """Write what was encoded, or what waits, and sync it; return what is to be said of it."""
         appender = self._appender
-        if encoded:
-            items, payloads = [item for item, _ in encoded], [payload for _, payload in encoded]
-            stored = appender.write(payloads)
-            encoded.clear()
-            self._release(items[:stored], ACKED)
-            self._release(items[stored:], Verdict(appender.reason))
-        appender.finish_old()
+        items: list[_Item] = []
+        verdicts: _Verdicts = []
+        try:
+            if encoded is None:
+                encoded = self._encode_what_waits()
+            if encoded:
+                items = [item for item, _ in encoded]
+                stored = appender.write([payload for _, payload in encoded])
+                verdicts = [(items[:stored], ACKED), (items[stored:], Verdict(appender.reason))]
+                items = []
+            if appender.is_old:
+                self._release(verdicts)  # nobody waits for the end of a segment
+                verdicts = []
+                appender.finish()
+        except Exception as error:  # recording never breaks the product: drop what is left, start afresh
+            _log.error("spool %s: %s while writing; its batch is dropped", self._worker, type(error).__name__)
+            appender.give_up(Drop.INTERNAL)
+            verdicts.append((items, Verdict(Drop.INTERNAL)))
+        return verdicts
 
     # ---- verdicts
 
@@ -273,19 +278,24 @@ class SpoolRecorder:
         with suppress(IndexError):
             while True:
                 dropped.append(self._waiting.popleft())
-        self._release(dropped, Verdict(reason))
+        self._release([(dropped, Verdict(reason))])
 
-    def _release(self, items: list[_Item], verdict: Verdict) -> None:
-        if items:
-            with self._lock:
-                self._waiting_bytes -= sum(item[2] for item in items)
-            self._say([item[1] for item in items], verdict)
-
-    def _say(self, waiting: list[Done], verdict: Verdict) -> None:
+    def _release(self, verdicts: _Verdicts) -> None:
         with self._lock:
-            self._counts["acked" if verdict.drop is None else f"dropped_{verdict.drop}"] += len(waiting)
-        for done in waiting:
-            try:
-                done(verdict)
-            except Exception as error:
-                _log.error("spool %s: the one who waited for a verdict failed: %s", self._worker, type(error).__name__)
+            self._count(verdicts)
+        self._say(verdicts)
+
+    def _count(self, verdicts: _Verdicts) -> None:
+        """Take these calls out of the ring; with the lock."""
+        for items, verdict in verdicts:
+            self._waiting_bytes -= sum(item[2] for item in items)
+            self._counts["acked" if verdict.drop is None else f"dropped_{verdict.drop}"] += len(items)
+
+    def _say(self, verdicts: _Verdicts) -> None:
+        for items, verdict in verdicts:
+            for _, done, _ in items:
+                try:
+                    done(verdict)
+                except Exception as error:
+                    name = type(error).__name__
+                    _log.error("spool %s: the one who waited for a verdict failed: %s", self._worker, name)

@@ -10,8 +10,10 @@ How it fits: `recorder` decides what to write and when to give a segment up; `re
 
 from __future__ import annotations
 
+import errno
 import re
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from golddiff.errors import UsageError
@@ -65,24 +67,20 @@ class Segment:
         return frames
 
     def append(self, frames: list[bytes]) -> None:
-        """Write frames. Raises ShortWrite."""
+        """Write frames and return when they are on the device, under the segment's name.
+
+        Raises ShortWrite, and FileNotFoundError where the segment is not under its name any more.
+        """
         data = b"".join(frames)
         self._file.append(data)
         self.size_bytes += len(data)
-
-    def sync(self) -> None:
-        """Return when everything written is on the device, under the segment's name. Raises OSError."""
-        self._file.sync()
         if not self._file.is_listed():
-            raise FileNotFoundError(2, "the segment was deleted or moved while it was written", self.name)
+            raise FileNotFoundError(errno.ENOENT, "the segment was deleted or moved while it was written", self.name)
 
     def finish(self) -> None:
         """Say in the file that nothing follows, as far as that is possible, and close it."""
-        try:
+        with suppress(OSError):  # the lock is gone with the file, which says the same to a reader
             self.append(self.frames([(END, b"")]))
-            self._file.sync()
-        except OSError:
-            pass  # the lock is gone with the file, which says the same to a reader
         self.give_up()
 
     def give_up(self) -> None:
