@@ -192,6 +192,7 @@ async def gateway(
         yield Gateway(worker, kept, watcher)
     finally:
         await worker.stop()
+    assert not worker.service.answering, "a call that is over counts as under way"
 
 
 def request(

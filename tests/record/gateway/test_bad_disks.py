@@ -8,6 +8,8 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from golddiff.record.spool.files import SegmentFile, ShortWrite, create_file
 from golddiff.record.spool.reader import SpoolReader
 from golddiff.record.spool.recorder import SpoolConfig, SpoolRecorder
@@ -71,9 +73,17 @@ def stored(folder: Path) -> list[bytes]:
         return [call.request_body for call in reader.read()]
 
 
-def test_a_slow_disk_delays_the_end_of_an_answer_by_the_deadline_and_its_beginning_not_at_all(tmp_path: Path) -> None:
-    data = STREAM_HEAD + chunk(b"data: 1\n\n") + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
-
+@pytest.mark.parametrize(
+    ("data", "beginning"),
+    [
+        (STREAM_HEAD + chunk(b"data: 1\n\n") + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n", b"data: 1\n\n"),
+        (json_answer(ANSWER), ANSWER[:20]),
+    ],
+    ids=["stream", "whole"],
+)
+def test_a_slow_disk_delays_the_end_of_an_answer_by_the_deadline_and_its_beginning_not_at_all(
+    tmp_path: Path, data: bytes, beginning: bytes
+) -> None:
     async def work() -> None:
         recorder = SpoolRecorder(tmp_path, "0", loop=asyncio.get_running_loop(), create=BadDisk(sync_sec=1.5).create)
         async with (
@@ -83,7 +93,7 @@ def test_a_slow_disk_delays_the_end_of_an_answer_by_the_deadline_and_its_beginni
             reader, writer = await asyncio.open_connection(gate.host, gate.port)
             start = time.monotonic()
             writer.write(numbered(0))
-            await reader.readuntil(b"data: 1\n\n")
+            await reader.readuntil(beginning)
             first = time.monotonic() - start
             await reader.read()
             whole = time.monotonic() - start

@@ -102,6 +102,33 @@ def test_a_call_ends_in_one_state(
     run(work())
 
 
+@pytest.mark.parametrize(("under_way", "handed"), [(1, 1), (2, 0)])
+def test_a_call_that_is_alone_goes_to_the_recorder_in_the_moment_it_ends(under_way: int, handed: int) -> None:
+    async def work() -> None:
+        recorder = Later()
+        holds = Holds(recorder, 5.0, asyncio.get_running_loop(), range(under_way))
+        holds.submit(Over())
+        assert len(recorder.waiting) == handed
+        await asyncio.sleep(0)
+        assert len(recorder.waiting) == 1, "the other did not end in the same turn"
+
+    run(work())
+
+
+def test_verdicts_that_came_before_the_end_are_taken_with_it() -> None:
+    async def work() -> None:
+        recorder, let_go = Later(), asyncio.Event()
+        holds = Holds(recorder, 5.0, asyncio.get_running_loop())
+        holds.submit(Over(let_go.set))
+        await asyncio.sleep(0)
+        recorder.say(ACKED)
+        holds.close()
+        assert let_go.is_set()
+        assert holds.open == 0
+
+    run(work())
+
+
 def test_a_recorder_that_never_answers_holds_nobody_back() -> None:
     async def work() -> None:
         holds = Holds(Later(), 0.02, asyncio.get_running_loop())

@@ -4,7 +4,8 @@ How it fits: `connection` gives a complete request; this asks `routing` and `gat
 at a time and writes what comes back to the client as it comes. There is no task and no queue per call: everything is a
 callback of a socket, so that the cost per call stays near that of a plain proxy.
 
-    first bytes    are written in the same turn of the event loop in which they were read
+    first bytes    are written in the same turn of the event loop in which they were read; those of an answer that is no
+                   stream and came whole, when the other sockets of that turn were read
     last bytes     (up to 14) wait for the record of the call to be on disk, or for the deadline (`holds`)
     a slow client  pauses reading from the upstream
     a client gone  closes the upstream's connection at once; what was received is kept as a partial call
@@ -54,7 +55,7 @@ class Exchange:
     _head = b""
     _tail = b""
     _before = b""
-    _first: bytes | None = None
+    _ready: bytes | None = None
     _final = b""
     _paused = False
 
@@ -250,7 +251,7 @@ class Exchange:
         else:
             first, tail = body[:-HELD_BYTES], body[-HELD_BYTES:]
             if not self.account.streamed:
-                self._first = first  # of no use without the rest: written while the disk is at work for that
+                self._ready = first
             elif first or self._head:
                 self._write(first)
             self.account.passed += len(tail)
@@ -258,19 +259,20 @@ class Exchange:
             if chunked and not tail:
                 self._final = b"0\r\n\r\n"
         self.account.close(ending, self._finish)
-        if self._first is not None:
-            self.service.soon(self._write_first)
+        if self._ready is not None:
+            self.service.write_soon(self)  # of no use without its end, for which the disk can be at work already
 
-    def _write_first(self) -> None:
-        first, self._first = self._first, None
-        if first is not None and (first or self._head):
-            self._write(first)
+    def write_ready(self) -> None:
+        """Write what of the whole answer waits for nothing."""
+        ready, self._ready = self._ready, None
+        if ready is not None and (ready or self._head):
+            self._write(ready)
 
     def _finish(self) -> None:
         """Write what was held back, and let the client go on."""
         if self.over:
             return
-        self._write_first()
+        self.write_ready()
         self.over = True
         self.account.served("complete")  # first: who has the whole answer finds it counted, in every worker's metrics
         if self._final:

@@ -18,6 +18,7 @@ from golddiff.record.gateway.upstreams import Upstream
 
 if TYPE_CHECKING:
     from golddiff.record.gateway.connection import ClientConnection
+    from golddiff.record.gateway.exchange import Exchange
 
 _LOCAL_NAMES = frozenset((b"localhost", b"127.0.0.1", b"[::1]"))
 
@@ -55,8 +56,8 @@ class Service:
         deadline_sec = settings.deadline_ms / 1000 if recorder else 0.0
         self.holds = Holds(recorder or _Nothing(), deadline_sec, loop, self.answering)
         self.draining = False
-        self._soon: list = []
         self._read: list[tuple[ClientConnection, bytes]] = []
+        self._ready: list[Exchange] = []
         self.random_bits = Random(secrets.randbits(256)).getrandbits  # noqa: S311 - ids are unique, and no secrets
         """Random bits for the ids of calls, without asking the system for those of each."""
         self.addresses: Counter[str] = Counter()
@@ -75,24 +76,35 @@ class Service:
             self.loop.call_soon(self._go_on)
         self._read.append((connection, data))
 
-    def soon(self, work) -> None:
-        if not self._soon:
-            self.loop.call_soon(self._do_soon)
-        self._soon.append(work)
-
-    def _do_soon(self) -> None:
-        soon, self._soon = self._soon, []
-        for work in soon:
-            work()
-
     def _go_on(self) -> None:
         read, self._read = self._read, []
         for connection, data in read:
             try:
                 connection.go_on(data)
-            except Exception as error:  # a fault of our own: it ends this connection, not the others
-                self.loop.call_exception_handler({"message": "a request could not be taken", "exception": error})
-                connection.transport.abort()
+            except Exception as error:
+                self._end(connection, "a request could not be taken", error)
+
+    def write_soon(self, exchange: Exchange) -> None:
+        """Have what is ready of an answer written when all sockets of this turn of the loop were read.
+
+        A client that was woken by one answer is awake for the next ones: a twentieth of a call's CPU time.
+        """
+        if not self._ready:
+            self.loop.call_soon(self._write_ready)
+        self._ready.append(exchange)
+
+    def _write_ready(self) -> None:
+        ready, self._ready = self._ready, []
+        for exchange in ready:
+            try:
+                exchange.write_ready()
+            except Exception as error:
+                self._end(exchange.client, "an answer could not be written", error)
+
+    def _end(self, connection: ClientConnection, what: str, error: Exception) -> None:
+        """End one connection for a fault of our own, not those that wait behind it."""
+        self.loop.call_exception_handler({"message": what, "exception": error})
+        connection.transport.abort()
 
 
 class _Nothing:

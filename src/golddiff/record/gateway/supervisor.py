@@ -123,7 +123,8 @@ def _start(child: Child) -> None:
         with contextlib.suppress(OSError):  # what `ps` and `top` show; 15 characters
             Path("/proc/self/comm").write_text(f"gd-{child.name.replace(' ', '-')}", "ascii")
         if child.last:
-            os.nice(_LAST_NICENESS)
+            with contextlib.suppress(OSError):  # where that is forbidden it does its work all the same
+                os.nice(_LAST_NICENESS)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the supervisor decides
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
