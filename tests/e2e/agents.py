@@ -80,6 +80,14 @@ AGENTS = (
     ),
 )  # fmt: skip
 
+GEMINI_CLI = Agent(
+    "gemini-cli", "@google/gemini-cli", True, "gemini",
+    ("--yolo", "--skip-trust", "-m", "gemini-2.5-pro", "-p", TASK),
+    {"GEMINI_API_KEY": "{key}", "GOOGLE_GEMINI_BASE_URL": "{root}"},
+    "", 0,
+)  # fmt: skip
+"""Speaks an API that gateways do not pass on: it is run for its hooks and its transcripts."""
+
 
 def installed(agent: Agent) -> Path:
     """Return the agent's program, installing it first; skips the test where that cannot be done."""

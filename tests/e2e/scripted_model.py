@@ -1,4 +1,4 @@
-"""A provider that plays a coding model over all three APIs: one tool call that writes a file, then a closing sentence.
+"""A provider that plays a coding model over four APIs: one tool call that writes a file, then a closing sentence.
 
 It looks at a request only for what any model would: is there a tool result since the user's last words, and which tools
 are there? Streams arrive in small pieces, cut inside characters, as they do from real providers.
@@ -49,6 +49,11 @@ class ScriptedModel:
                     self._answer(body, chat(body), chat_events(chat(body)))
                 elif "/responses" in self.path:
                     self._answer(body, response(body), response_events(response(body)))
+                elif "enerateContent" in self.path:
+                    whole = generated(body)
+                    self._answer(
+                        body | {"stream": "stream" in self.path}, whole, iter([f"data: {json.dumps(whole)}\n\n"])
+                    )
                 else:
                     self._answer(body, message(body), message_events(message(body)))
 
@@ -204,3 +209,16 @@ def message_events(whole: dict[str, Any]) -> Iterator[str]:
     ]
     for event in events:
         yield f"event: {event['type']}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n"
+
+
+def generated(body: dict[str, Any]) -> dict[str, Any]:
+    """An answer as the Gemini API gives it."""
+    declared = [one for tool in body.get("tools") or () for one in tool.get("functionDeclarations") or ()]
+    parts = [part for content in body["contents"] for part in content["parts"]]
+    chosen = _choice([one["name"] for one in declared], sum("functionResponse" in part for part in parts))
+    part: dict[str, Any] = {"text": DONE}
+    if chosen is not None:
+        part = {"functionCall": {"name": chosen[0], "args": chosen[1]}}
+    usage = {"promptTokenCount": 100, "candidatesTokenCount": 20, "totalTokenCount": 120}
+    candidate = {"index": 0, "content": {"role": "model", "parts": [part]}, "finishReason": "STOP"}
+    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-2.5-pro"}

@@ -32,6 +32,8 @@ from golddiff.types import EventKind, RawSession, Session, new_id
 
 _SESSION, _PROJECT = key("sessionId"), key("projectHash", '"')
 _MESSAGES, _START = key("messages", r"\["), key("startTime")
+_CONTEXT = "<session_context>"
+"""Begins the first user message of newer builds: the client's words about the folder and the day."""
 _INTERRUPTED = ("Request cancelled.", "User cancelled the request.")
 
 
@@ -264,7 +266,7 @@ class _Reader:
         text = gemini.text_of(parts)
         if message.type == "user":
             if not any(part.functionResponse for part in parts):
-                by_user = self._kind != "subagent"
+                by_user = self._kind != "subagent" and not text.startswith(_CONTEXT)
                 log.add(EventKind.PROMPT if by_user else EventKind.NOTE, at, text=text)
         elif message.type == "gemini":
             counted = message.tokens

@@ -23,6 +23,7 @@ _END = re.compile(
     r"^(?:Error: \(none\)|Stderr: \(empty\)|Exit Code: |Signal: |Background PIDs: |Process Group PGID: )", re.M
 )
 _BY_USER = re.compile(r"\buser (?:did not allow|cancell?ed|denied|rejected|declined)|\[Operation Cancelled\]", re.I)
+_OPEN, _CLOSE = "<untrusted_context>\n", "\n</untrusted_context>"
 _FINAL = ("success", "error", "cancelled")
 
 
@@ -117,8 +118,13 @@ def response_text(parts: list[Part]) -> tuple[str, bool]:
         value = response.get("output", response.get("result", response.get("content", error)))
         failed = failed or bool(error)
         if value is not None:
-            found.append(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+            found.append(_unwrapped(value) if isinstance(value, str) else msgspec.json.encode(value).decode())
     return "\n".join(found), failed
+
+
+def _unwrapped(text: str) -> str:
+    """A tool's text without the tags that newer builds put around it."""
+    return text.removeprefix(_OPEN).removesuffix(_CLOSE)
 
 
 def answer(
