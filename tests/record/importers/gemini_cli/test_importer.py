@@ -60,7 +60,7 @@ def test_the_last_of_a_repeated_message_counts_and_its_tokens_once(script: Gemin
     assert set(before.session.record_hashes) < set(transcript.session.record_hashes)
 
 
-def test_what_newer_builds_put_around_words_is_neither_a_prompt_nor_output(script: GeminiScript, tmp_path: Path) -> None:
+def test_what_newer_builds_put_around_words_is_no_prompt_and_no_output(script: GeminiScript, tmp_path: Path) -> None:
     script.user("<session_context>\nThis is the Gemini CLI.\n</session_context>")
     script.user("print it")
     wrapped = "<untrusted_context>\nOutput: </b>\n</untrusted_context>"
