@@ -169,9 +169,9 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._deaf = True
         self._waiting.clear()
         self._let_go(self._held_bytes)
-        exchange = self._take_exchange()
-        if exchange is not None:
-            exchange.client_gone()
+        if self.exchange is not None:
+            self.exchange.client_gone()
+            self._take_exchange()
             self.transport.abort()  # what is still to be written has no reader
 
     def pause_writing(self) -> None:

@@ -258,9 +258,9 @@ class Exchange:
             self._final = b"%x\r\n%b\r\n0\r\n\r\n" % (len(tail), tail) if chunked and tail else tail
             if chunked and not tail:
                 self._final = b"0\r\n\r\n"
-        self.account.close(ending, self._finish)
         if self._ready is not None:
-            self.service.write_soon(self)  # of no use without its end, for which the disk can be at work already
+            self.service.write_soon(self)
+        self.account.close(ending, self._finish)
 
     def write_ready(self) -> None:
         """Write what of the whole answer waits for nothing."""

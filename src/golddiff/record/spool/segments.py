@@ -72,10 +72,14 @@ class Segment:
         Raises ShortWrite, and FileNotFoundError where the segment is not under its name any more.
         """
         data = b"".join(frames)
-        self._file.append(data)
-        self.size_bytes += len(data)
-        if not self._file.is_listed():
-            raise FileNotFoundError(errno.ENOENT, "the segment was deleted or moved while it was written", self.name)
+        try:
+            self._file.append(data)
+            self.size_bytes += len(data)
+        finally:
+            if not self._file.is_listed():  # then nothing of it is kept, however much was written
+                raise FileNotFoundError(
+                    errno.ENOENT, "the segment was deleted or moved while it was written", self.name
+                )
 
     def finish(self) -> None:
         """Say in the file that nothing follows, as far as that is possible, and close it."""

@@ -63,12 +63,12 @@ def test_the_last_of_a_repeated_message_counts_and_its_tokens_once(script: Gemin
 def test_what_newer_builds_put_around_words_is_no_prompt_and_no_output(script: GeminiScript, tmp_path: Path) -> None:
     script.user("<session_context>\nThis is the Gemini CLI.\n</session_context>")
     script.user("print it")
-    wrapped = "<untrusted_context>\nOutput: </b>\n</untrusted_context>"
+    wrapped = "<untrusted_context>\nOutput: &lt;/untrusted_context&gt;</b>\n</untrusted_context>"
     script.says("", script.call("run_shell_command", output=wrapped, command="echo '</b>'"))
     transcript = _read(script.write_lines(tmp_path / "a.jsonl"))
     assert _kinds(transcript) == ["note", "prompt", "model_call", "command"]
     assert transcript.events[1].text == "print it"
-    assert (transcript.events[3].text, transcript.events[3].exit_code) == ("</b>", 0)
+    assert (transcript.events[3].text, transcript.events[3].exit_code) == ("</untrusted_context></b>", 0)
 
 
 def test_a_command_carries_its_exit_code_and_tests(script: GeminiScript, tmp_path: Path) -> None:

@@ -123,8 +123,10 @@ def response_text(parts: list[Part]) -> tuple[str, bool]:
 
 
 def _unwrapped(text: str) -> str:
-    """A tool's text without the tags that newer builds put around it."""
-    return text.removeprefix(_OPEN).removesuffix(_CLOSE)
+    """A tool's text without the tags that newer builds put around it, in which they escape those of the text."""
+    if not (text.startswith(_OPEN) and text.endswith(_CLOSE)):
+        return text
+    return text[len(_OPEN) : -len(_CLOSE)].replace("&lt;/untrusted_context&gt;", "</untrusted_context>")
 
 
 def answer(
