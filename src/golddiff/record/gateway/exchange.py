@@ -4,8 +4,8 @@ How it fits: `connection` gives a complete request; this asks `routing` and `gat
 at a time and writes what comes back to the client as it comes. There is no task and no queue per call: everything is a
 callback of a socket, so that the cost per call stays near that of a plain proxy.
 
-    first bytes    are written in the same turn of the event loop in which they were read; those of an answer that is no
-                   stream and came whole, when the other sockets of that turn were read
+    first bytes    are written in the same turn of the event loop in which they were read; where others are
+                   under way, those of an answer that came whole when the other sockets of that turn were read
     last bytes     (up to 14) wait for the record of the call to be on disk, or for the deadline (`holds`)
     a slow client  pauses reading from the upstream
     a client gone  closes the upstream's connection at once; what was received is kept as a partial call
@@ -250,7 +250,7 @@ class Exchange:
             self._final = b"0\r\n\r\n" if chunked else b""
         else:
             first, tail = body[:-HELD_BYTES], body[-HELD_BYTES:]
-            if not self.account.streamed:
+            if not self.account.streamed and not self.service.holds.alone:
                 self._ready = first
             elif first or self._head:
                 self._write(first)
