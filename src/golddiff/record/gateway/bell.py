@@ -1,8 +1,7 @@
 """Wakes an event loop from another thread, and lets it run at once.
 
 `call_soon_threadsafe` wakes the loop while the waker holds Python's lock, so that the loop goes back to sleep until the
-waker has nothing left to do. Who rings gives the lock up for that moment: a twelfth of the CPU time of a call, where
-verdicts come in groups of a dozen.
+waker has nothing left to do. Who rings gives the lock up for that moment. Figures: docs/decisions/0007.
 
 How it fits: `holds` listens to one (`fileno`, for `add_reader`); the recorder's thread rings it with each verdict.
 """
