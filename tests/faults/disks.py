@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from golddiff.record.spool.files import SegmentFile, ShortWrite, create_file
+from golddiff.record.spool.files import SegmentFile, create_file
 
 SECTOR = 512
 
@@ -82,10 +82,10 @@ class _File:
         self._disk.syncs += 1
         time.sleep(self._disk.sync_sec)
         if number := self._disk.fail_sync(self._disk.syncs):
-            raise ShortWrite(OSError(number, os.strerror(number)), 0)
+            raise OSError(number, os.strerror(number))
         self._disk._log("sync", self._path.name)
         if len(fits) < len(data):
-            raise ShortWrite(OSError(errno.ENOSPC, "No space left on device"), len(fits))
+            raise OSError(errno.ENOSPC, "No space left on device")
         self._may_append = True
 
     def is_listed(self) -> bool:

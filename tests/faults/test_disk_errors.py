@@ -6,7 +6,6 @@ import errno
 import os
 import resource
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +14,9 @@ import pytest
 
 from faults.disks import FULL, Disk
 from golddiff.record.capture import RawCall
-from golddiff.record.spool import SpoolConfig, SpoolReader, SpoolRecorder, StoredCall, recorder
-from golddiff.record.spool.files import SegmentFile
+from golddiff.record.spool import SpoolConfig, SpoolReader, SpoolRecorder, StoredCall
 from golddiff.record.spool.frames import read_frame, read_header
-from record.spool.calls import Verdicts, raw_call
+from record.spool.calls import Verdicts, raw_call, record_together
 
 
 def send(writer: SpoolRecorder, verdicts: Verdicts, count: int, size: int = 600) -> list[RawCall]:
@@ -190,34 +188,13 @@ def test_a_spool_that_is_deleted_while_it_is_written_gives_no_false_word(tmp_pat
     assert lost[0].call_id not in verdicts.acked
 
 
-def test_a_short_write_to_a_spool_that_was_deleted_acknowledges_nothing_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recorder, "_TURN_SEC", 60.0)
-    disk, all_wait, verdicts = Disk(), threading.Event(), Verdicts()
-
-    def create(path: Path) -> SegmentFile:
-        assert all_wait.wait(60)
-        file = disk.create(path)
-        header_written = file.append
-
-        def append(data: bytes) -> None:
-            file.append = batch_written  # type: ignore[method-assign]
-            header_written(data)
-
-        def batch_written(data: bytes) -> None:
-            path.unlink()
-            disk.room_bytes = len(data) - 100  # all but the last call fit
-            header_written(data)
-
-        file.append = append  # type: ignore[method-assign]
-        return file
-
-    writer = SpoolRecorder(tmp_path, "0", config=SpoolConfig(retry_sec=30), create=create)
-    for _ in range(10):
-        call = raw_call(os.urandom(600))
-        writer.submit(call, verdicts.done(call))
-    all_wait.set()
-    verdicts.wait(10)
-    writer.close(10)
-    assert verdicts.dropped() == {"eio": 10}
+def test_d3_a_commit_of_which_only_a_part_fits_is_dropped_whole(tmp_path: Path) -> None:
+    disk = Disk(room_bytes=4_000)
+    calls = [raw_call(os.urandom(600)) for _ in range(10)]
+    verdicts = record_together(tmp_path, calls, create_file=disk.create, retry_sec=30)
+    assert disk.room_bytes == 0
+    assert verdicts.dropped() == {"enospc": 10}
+    with SpoolReader(tmp_path) as reader:
+        assert not list(reader.read())
+        assert reader.damage.torn_tails == 1
+    assert not disk.after_failure

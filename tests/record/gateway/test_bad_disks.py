@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from golddiff.record.spool.files import SegmentFile, ShortWrite, create_file
+from golddiff.record.spool.files import SegmentFile, create_file
 from golddiff.record.spool.reader import SpoolReader
 from golddiff.record.spool.recorder import SpoolConfig, SpoolRecorder
 from record.gateway.fakes import (  # fmt: skip
@@ -49,7 +49,7 @@ class _File:
         self._file.append(data)
         time.sleep(self._disk.sync_sec)
         if self._disk.error:
-            raise ShortWrite(OSError(self._disk.error, os.strerror(self._disk.error)), 0)
+            raise OSError(self._disk.error, os.strerror(self._disk.error))
 
     def is_listed(self) -> bool:
         return self._file.is_listed()

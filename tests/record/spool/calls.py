@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from golddiff.record.capture import RawCall, Verdict
+from golddiff.record.spool import recorder
+from golddiff.record.spool.files import CreateFile, SegmentFile, create_file
 from golddiff.types import new_id
 
 
@@ -42,6 +47,27 @@ def conversation(turns: int, seed: str = "a", text_bytes: int = 400) -> list[byt
         messages.append({"role": role, "content": f"{seed} {turn} " * (text_bytes // 6)})
         bodies.append(json.dumps({"model": "m", "messages": messages, "tools": []}, separators=(",", ":")).encode())
     return bodies
+
+
+def record_together(
+    folder: Path, calls: list[RawCall], *, create_file: CreateFile = create_file, **config: Any
+) -> Verdicts:
+    """Record the calls while a disk waits for all of them, so that they are one commit."""
+    all_wait, verdicts = threading.Event(), Verdicts()
+
+    def create(path: Path) -> SegmentFile:
+        assert all_wait.wait(60)
+        return create_file(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorder, "_TURN_SEC", 60.0)
+        writer = recorder.SpoolRecorder(folder, "0", config=recorder.SpoolConfig(**config), create=create)
+        for call in calls:
+            writer.submit(call, verdicts.done(call))
+        all_wait.set()
+        verdicts.wait(len(calls))
+        writer.close(30)
+    return verdicts
 
 
 class Verdicts:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from golddiff.errors import InputError
 from golddiff.record.spool.frames import (
-    CALL,
     FORMAT_VERSION,
     FRAME_BYTES,
+    NEXT,
     Header,
     frame,
     header_frame,
@@ -24,8 +24,8 @@ from golddiff.record.spool.frames import (
 def test_a_changed_bit_an_other_place_or_an_other_salt_is_noticed(
     payload: bytes, salt: int, offset: int, data: st.DataObject
 ) -> None:
-    written = frame(CALL, payload, salt, offset)
-    assert read_frame(written, 0, salt, offset) == (CALL, payload)
+    written = frame(NEXT, payload, salt, offset)
+    assert read_frame(written, 0, salt, offset) == (NEXT, payload)
     assert payload_length(written) == len(payload)
     assert read_frame(written, 0, salt, offset + 1) is None
     assert read_frame(written, 0, salt ^ 1, offset) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -14,7 +16,7 @@ from golddiff.record.spool import reader as reader_module
 from golddiff.record.spool.frames import FORMAT_VERSION, Header, header_frame
 from golddiff.record.spool.reader import SpoolReader
 from golddiff.record.spool.recorder import SpoolConfig, SpoolRecorder
-from record.spool.calls import Verdicts, conversation, raw_call
+from record.spool.calls import Verdicts, conversation, raw_call, record_together
 
 
 def write(folder: Path, bodies: list[bytes], worker: str = "0", **config: object) -> list[str]:
@@ -27,6 +29,13 @@ def write(folder: Path, bodies: list[bytes], worker: str = "0", **config: object
     verdicts.wait(len(calls))
     writer.close(30)
     assert len(verdicts.acked) == len(calls)
+    return [call.call_id for call in calls]
+
+
+def write_together(folder: Path, bodies: list[bytes]) -> list[str]:
+    """Record a call for each body, all of them in one frame for as long as the group may be; return their ids."""
+    calls = [raw_call(body) for body in bodies]
+    assert len(record_together(folder, calls).acked) == len(calls)
     return [call.call_id for call in calls]
 
 
@@ -80,6 +89,71 @@ def test_what_was_taken_is_not_given_again_and_its_segments_are_deleted(tmp_path
     assert ids(tmp_path) == []
 
 
+@pytest.mark.parametrize("taken", range(1, 6))
+def test_reading_goes_on_in_the_middle_of_a_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
+    monkeypatch.setattr("golddiff.record.spool.groups.GROUP_CALLS", 3)
+    written = write_together(tmp_path, conversation(6))
+    with SpoolReader(tmp_path) as reader:
+        calls = list(reader.read())
+        assert len({call.place.group for call in calls}) == 2
+        reader.taken(call.place for call in calls[:taken])
+        assert segment(tmp_path).exists()
+    with SpoolReader(tmp_path) as reader:
+        rest = list(reader.read())
+        assert [call.call_id for call in rest] == written[taken:]
+        assert [call.request_body for call in rest] == conversation(6)[taken:]
+        reader.taken(call.place for call in rest[:-1])
+        assert segment(tmp_path).exists()
+        reader.taken([rest[-1].place])
+        assert not list(tmp_path.glob("*.spool"))
+
+
+def test_one_who_stops_reading_in_the_middle_of_a_frame_gets_the_rest_later(tmp_path: Path) -> None:
+    written = write_together(tmp_path, conversation(3)) + write(tmp_path, conversation(2), "1")
+    with SpoolReader(tmp_path) as reader:
+        got = [next(reader.read()).call_id for _ in written]
+        assert got == written
+        assert not list(reader.read())
+
+
+def test_what_was_read_before_a_call_that_did_not_come_out_as_written_is_not_deleted_untaken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies = conversation(3)
+
+    def wrong(body: bytes) -> object:
+        return sha256(body + b"?" if body == bodies[1] else body)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("golddiff.record.spool.groups.sha256", wrong)
+        written = write_together(tmp_path, bodies)
+    with SpoolReader(tmp_path) as reader:
+        (call,) = reader.read()
+        assert call.call_id == written[0]
+        assert reader.damage.broken_calls == 2
+        assert not list(reader.read())
+        reader.taken([])
+        assert segment(tmp_path).exists()
+        reader.taken([call.place])
+        assert not list(tmp_path.glob("*.spool"))
+
+
+def test_segments_of_format_1_are_read_and_gone_on_with(tmp_path: Path) -> None:
+    for path in (Path(__file__).parent / "format1").iterdir():  # two groups, of three calls and of two
+        shutil.copy(path, tmp_path)
+    with SpoolReader(tmp_path) as reader:
+        calls = list(reader.read())
+        assert [call.request_body for call in calls] == conversation(5)
+        assert [call.response_body for call in calls] == [b"ok"] * 5
+        reader.taken([calls[1].place])
+    with SpoolReader(tmp_path) as reader:
+        rest = list(reader.read())
+        assert rest == calls[2:]
+        assert reader.damage == reader_module.Damage()
+        reader.taken([rest[-1].place])
+        assert not list(tmp_path.glob("*.spool"))
+
+
 def test_a_segment_that_is_still_written_is_not_deleted(tmp_path: Path) -> None:
     writer = SpoolRecorder(tmp_path, "0")
     verdicts = Verdicts()
@@ -107,12 +181,14 @@ def test_a_second_reader_is_refused_while_one_is_open(tmp_path: Path) -> None:
     SpoolReader(tmp_path).close()
 
 
-def test_a_torn_tail_is_cut_and_counted_at_every_length(tmp_path: Path) -> None:
-    written = write(tmp_path, conversation(3))
+def test_a_torn_tail_is_cut_and_counted_at_every_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("golddiff.record.spool.groups.GROUP_CALLS", 2)
+    written = write_together(tmp_path, conversation(4))
     path = segment(tmp_path)
     whole = path.read_bytes()
     with SpoolReader(tmp_path) as reader:
-        ends = [call.place.offset for call in reader.read()]
+        _, first, _, second = (call.place.offset for call in reader.read())
+    ends = [first, first, second, second]
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         with SpoolReader(tmp_path) as reader:
@@ -125,12 +201,13 @@ def test_a_torn_tail_is_cut_and_counted_at_every_length(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def grouped(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes, list[str]]:
-    """Name, bytes and ids of a segment with four groups of three calls."""
+    """Name, bytes and ids of a segment with four groups of six calls, in three frames each."""
     folder = tmp_path_factory.mktemp("grouped")
+    calls = [raw_call(body) for body in conversation(24, text_bytes=60)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("golddiff.record.spool.groups.GROUP_CALLS", 3)
-        written = write(folder, conversation(12, text_bytes=60))
-    return segment(folder).name, segment(folder).read_bytes(), written
+        patch.setattr("golddiff.record.spool.groups.GROUP_CALLS", 6)
+        assert len(record_together(folder, calls, batch_calls=2).acked) == len(calls)
+    return segment(folder).name, segment(folder).read_bytes(), [call.call_id for call in calls]
 
 
 @settings(max_examples=40, deadline=None)
@@ -151,7 +228,7 @@ def test_damage_in_the_middle_costs_only_its_group_and_is_counted(
         got = [call.call_id for call in reader.read()]
         assert reader.damage.corrupt_places == 1
         lost = [call_id for call_id in written if call_id not in got]
-        assert len(lost) == 1 + reader.damage.broken_calls
+        assert len(lost) == 2 + reader.damage.broken_calls
     assert got == [call_id for call_id in written if call_id in got]
     assert len({groups[call_id] for call_id in lost}) == 1
 

@@ -7,6 +7,7 @@ import gzip
 import random
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,12 +16,12 @@ import zstandard
 
 from golddiff.errors import RightsError, UsageError
 from golddiff.record.capture import Attempted, Drop, RawCall, Verdict
-from golddiff.record.spool import clean, encode, recorder
+from golddiff.record.spool import clean, encode, groups, recorder
 from golddiff.record.spool.append import Appender
 from golddiff.record.spool.reader import SpoolReader
 from golddiff.record.spool.recorder import SpoolConfig, SpoolRecorder
 from golddiff.record.spool.stored import StoredCall
-from record.spool.calls import Verdicts, conversation, raw_call
+from record.spool.calls import Verdicts, conversation, raw_call, record_together
 from rights.secrets_corpus import PROVIDER_FORMATS
 
 TOKEN = PROVIDER_FORMATS["github classic"](random.Random(1))
@@ -219,8 +220,9 @@ def test_a_body_that_unpacks_to_too_much_is_left_out(monkeypatch: pytest.MonkeyP
     assert clean.unpack(gzip.compress(b"a" * 900)[:-8], "gzip") == b"a" * 900  # cut where the client left
 
 
-def test_a_call_whose_redaction_fails_is_dropped_and_the_next_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("recorded", [record, record_together])
+def test_a_call_whose_redaction_fails_is_dropped_and_the_others_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorded: Callable[..., Verdicts]
 ) -> None:
     real = encode.clean_call
 
@@ -232,9 +234,29 @@ def test_a_call_whose_redaction_fails_is_dropped_and_the_next_is_kept(
         return real(raw, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(encode, "clean_call", failing)
-    verdicts = record(tmp_path, [raw_call(b"bad"), raw_call(b"worse"), raw_call(b"good")])
+    bodies = [*conversation(2), b"bad", *conversation(3), b"worse", *conversation(4)]
+    verdicts = recorded(tmp_path, [raw_call(body) for body in bodies])
     assert verdicts.dropped() == {"redaction": 1, "internal": 1}
-    assert [call.request_body for call in read(tmp_path)] == [b"good"]
+    bodies.remove(b"bad")
+    bodies.remove(b"worse")
+    assert [call.request_body for call in read(tmp_path)] == bodies
+
+
+def test_calls_that_cannot_be_packed_are_dropped_and_the_next_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = groups.GroupWriter.frame, [None, MemoryError("no room to compress"), None]
+
+    def failing(self: groups.GroupWriter) -> tuple[int, bytes]:
+        if failure := failures.pop():
+            raise failure
+        return real(self)
+
+    monkeypatch.setattr(groups.GroupWriter, "frame", failing)
+    calls = [raw_call(body) for body in conversation(6)]
+    verdicts = record_together(tmp_path, calls, batch_calls=2)
+    assert verdicts.dropped() == {"internal": 2}
+    assert [call.call_id for call in read(tmp_path)] == [call.call_id for call in [*calls[:2], *calls[4:]]]
 
 
 class Slow:
@@ -317,13 +339,13 @@ def test_closing_writes_what_waits_and_drops_it_where_there_is_no_time(tmp_path:
 def places(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether the event loop's thread encoded it, of each call."""
     places: list[bool] = []
-    real = encode.Encoder.payload
+    real = encode.Encoder.add
 
-    def payload(self: encode.Encoder, raw: RawCall) -> tuple[int, bytes]:
+    def add(self: encode.Encoder, raw: RawCall) -> None:
         places.append(threading.current_thread() is threading.main_thread())
-        return real(self, raw)
+        real(self, raw)
 
-    monkeypatch.setattr(encode.Encoder, "payload", payload)
+    monkeypatch.setattr(encode.Encoder, "add", add)
     return places
 
 
@@ -441,12 +463,12 @@ def test_calls_that_fill_the_ring_share_a_commit_however_long_each_takes_to_enco
 def test_what_was_being_written_when_something_else_than_the_disk_failed_is_dropped_and_leaves_the_ring(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_a_loop: bool
 ) -> None:
-    write, failures = Appender.write, [MemoryError("no room for the frames")]
+    write, failures = Appender.write, [MemoryError("no room for the frame")]
 
-    def failing(self: Appender, payloads: list[tuple[int, bytes]]) -> int:
+    def failing(self: Appender, kind: int, payload: bytes) -> bool:
         if failures:
             raise failures.pop()
-        return write(self, payloads)
+        return write(self, kind, payload)
 
     monkeypatch.setattr(Appender, "write", failing)
     verdicts, calls = Verdicts(), [raw_call() for _ in range(4)]

@@ -4,8 +4,8 @@ A file whose write or sync failed is never written or synced again, because the 
 away and report the next sync as good (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020). The
 next segment names it as suspect. For `retry_sec` nothing is tried, then a new file with the next call.
 
-How it fits: `recorder` asks `is_open` to know whether calls may be encoded for the current segment, and writes what was
-encoded; all of it from the recorder's thread but `is_open`. No decision depends on the wall clock.
+How it fits: `recorder` asks `is_open` to know whether calls may be encoded for the current segment, and writes their
+frame; all of it from the recorder's thread but `is_open`. No decision depends on the wall clock.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from golddiff.record.capture import Drop
-from golddiff.record.spool.files import CreateFile, ShortWrite
+from golddiff.record.spool.files import CreateFile
 from golddiff.record.spool.segments import Segment, last_sequence, open_segment
 
 _log = logging.getLogger(__name__)
@@ -83,37 +83,34 @@ class Appender:
         self.counts["segments"] += 1
         return True
 
-    def write(self, payloads: list[tuple[int, bytes]]) -> int:
-        """Append frames of (kind, payload); return how many are on disk. `reason` says why others are not."""
+    def write(self, kind: int, payload: bytes) -> bool:
+        """Append a frame; return whether it is on disk. `reason` says why it is not."""
         segment = self._segment
         assert segment is not None
-        frames = segment.frames(payloads)
-        stored = len(frames)
+        before = segment.size_bytes
         began = time.monotonic_ns()
+        failed = None
         try:
-            segment.append(frames)
+            segment.append(kind, payload)
         except OSError as error:
-            room = error.written_bytes if isinstance(error, ShortWrite) else 0
-            stored = 0
-            while stored < len(frames) and len(frames[stored]) <= room:
-                room -= len(frames[stored])
-                stored += 1
+            failed = error
+        took = time.monotonic_ns() - began
+        self.sync_sec = took / 1e9
+        if failed is not None:
             self._suspect = segment.name
             self.counts["suspect_segments"] += 1
             _log.error(
                 "spool %s: segment %s could not be written (%s); calls are dropped until another can",
                 self._worker,
                 segment.name,
-                error.strerror,
+                failed.strerror,
             )
-            self.give_up(_reason(error))
-        took = time.monotonic_ns() - began
-        self.sync_sec = took / 1e9
-        if stored:
-            self.counts["syncs"] += 1
-            self.counts["sync_ns"] += took
-            self.counts["stored_bytes"] += sum(map(len, frames[:stored]))
-        return stored
+            self.give_up(_reason(failed))
+            return False
+        self.counts["syncs"] += 1
+        self.counts["sync_ns"] += took
+        self.counts["stored_bytes"] += segment.size_bytes - before
+        return True
 
     @property
     def is_old(self) -> bool:

@@ -1,8 +1,8 @@
-"""From a call to the payload of its frame: redacted, and without what the request before it holds.
+"""From calls to the payload of a frame: redacted, and each without what the request before it holds.
 
-How it fits: `recorder` asks for one payload after the other, from whichever thread has the turn (never two at once),
-and says when a segment begins. What is kept between calls is bounded: the recent requests of `conversations` and the
-current group of `groups`.
+How it fits: `recorder` adds calls as long as there `has_room` and takes their frame, from whichever thread has the
+turn (never two at once), and says when a segment begins. What is kept between calls is bounded: the recent requests of
+`conversations` and the current group of `groups`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from golddiff.errors import RightsError
 from golddiff.record.capture import RawCall
 from golddiff.record.spool.clean import Remembered, clean_call, request_of
 from golddiff.record.spool.conversations import Conversations, starts_of
-from golddiff.record.spool.frames import CALL, FIRST
 from golddiff.record.spool.groups import GroupWriter
 
 
 class Encoder:
-    """Makes the payloads of one recorder's calls.
+    """Makes the frames of one recorder's calls.
 
     `memory_bytes` bounds the recent requests that are kept, `window_bytes` what a reader has to keep; `secrets`
     (secret → kind) are hidden wherever they stand.
@@ -39,23 +38,42 @@ class Encoder:
         return self._conversations.size_bytes
 
     def start_segment(self) -> None:
-        """A new segment begins: the next payload needs none before it."""
+        """A new segment begins: the next frame needs none before it."""
         self._groups.start()
 
-    def payload(self, raw: RawCall) -> tuple[int, bytes]:
-        """Return (kind, payload) of the call's frame.
+    @property
+    def has_room(self) -> bool:
+        """Whether the frame may take another call."""
+        return not (self._groups.frame_bytes and self._groups.is_full)
 
-        Raises RightsError where redaction fails; whatever is raised, the next call can be encoded.
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of the frame so far, before they are compressed."""
+        return self._groups.frame_bytes
+
+    def add(self, raw: RawCall) -> None:
+        """Add a call to the frame.
+
+        Raises RightsError where redaction fails; whatever is raised, nothing of that call is kept, and others can be
+        added where there `has_room`.
         """
         try:
-            return self._payload(raw)
+            self._add(raw)
         except RightsError:
             raise
-        except Exception:  # a fault of our own, perhaps in the middle of a group: nothing may go on from it
+        except Exception:  # a fault of our own, perhaps in the middle of a record: no later one may go on from it
+            self._groups.end()
+            raise
+
+    def frame(self) -> tuple[int, bytes]:
+        """Return (kind, payload) of the frame of the calls that were added. What is raised loses all of them."""
+        try:
+            return self._groups.frame()
+        except Exception:
             self._groups.start()
             raise
 
-    def _payload(self, raw: RawCall) -> tuple[int, bytes]:
+    def _add(self, raw: RawCall) -> None:
         left_out: list[str] = []
         body = request_of(raw, left_out)
         starts = starts_of(body, raw.key_id)
@@ -66,11 +84,8 @@ class Encoder:
         groups = self._groups
         if groups.is_full:
             groups.start()
-        kind = CALL if groups.calls else FIRST
-        known = self._conversations.add(call.request, starts, previous)
-        payload = groups.add(call, known, previous)
+        groups.add(call, self._conversations.add(call.request, starts, previous), previous)
         counts = self.counts
         counts["body_bytes"] += len(raw.request_body) + len(raw.response_body)
         counts["scanned_bytes"] += call.request.scanned_bytes
         counts["left_out_bodies"] += len(left_out)
-        return kind, payload

@@ -17,20 +17,14 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 
-class ShortWrite(OSError):
-    """Less is on the device than was asked for; the file must not be appended to again."""
-
-    def __init__(self, error: OSError, written_bytes: int) -> None:
-        super().__init__(error.errno, error.strerror)
-        self.written_bytes = written_bytes
-        """Bytes that are on the device; of those behind them nothing is known."""
-
-
 class SegmentFile(Protocol):
     """A file that was just created, empty and already listed durably in its folder; only appended to."""
 
     def append(self, data: bytes) -> None:
-        """Write `data` and return when it is on the device. Raises ShortWrite where not all of it is."""
+        """Write `data` and return when it is on the device.
+
+        Raises OSError where not all of it is; the file must not be appended to again.
+        """
         ...
 
     def is_listed(self) -> bool:
@@ -98,12 +92,9 @@ class _Disk:
         self._made = os.fstat(fd)
 
     def append(self, data: bytes) -> None:
-        written = 0
-        try:
-            while written < len(data):
-                written += os.write(self._fd, data[written:] if written else data)
-        except OSError as error:
-            raise ShortWrite(error, written) from error
+        written = os.write(self._fd, data)
+        while written < len(data):
+            written += os.write(self._fd, data[written:])
 
     def is_listed(self) -> bool:
         try:

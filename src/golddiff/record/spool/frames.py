@@ -2,13 +2,13 @@
 
     frame = mark (4 bytes) · length of the payload (u32) · CRC32C (u32) · kind (u8) · payload
     segment = header frame · groups · end frame (only where the writer finished the segment)
-    group   = a FIRST frame · CALL frames, which need every frame of their group before them
+    group   = a FIRST frame · NEXT frames, which need every frame of their group before them
 
 Numbers are little-endian. The CRC covers kind and payload and begins with the segment's salt and the frame's own
 offset, so that bytes of another segment or another place never pass as a record. The header names the format
 version; a reader refuses a newer one.
 
-How it fits: `writer` makes frames, `reader` finds them again; what is in a call frame is `stored`'s business. A frame
+How it fits: `segments` writes frames, `scan` finds them again; what calls they hold is `groups`' business. A frame
 that does not check is torn where nothing valid follows, corrupt where something does; the mark lets a reader find
 the next one even where a length is damaged.
 """
@@ -22,12 +22,13 @@ import msgspec
 from golddiff.errors import InputError
 from golddiff.record.spool.checksum import crc32c
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""1: each call has a frame of its own."""
 MARK = b"\xf5GD\x1e"
 FRAME_BYTES = 13
 """Bytes of a frame before its payload."""
 
-HEADER, FIRST, CALL, END = 1, 2, 3, 4
+HEADER, FIRST, NEXT, END = 1, 2, 3, 4
 """Kinds of frame."""
 
 MAX_PAYLOAD_BYTES = 1 << 30

@@ -1,18 +1,22 @@
 """Calls as compressed records, in groups that can be read alone.
 
-A group is one zstd stream, flushed after each call, so that a response, and the next request that repeats it, cost
-little more than a reference; a request body is only what its base, an earlier one of the group, does not hold. The
-first call of a group refers to nothing. Writer and reader keep the same recent bodies by the same rule (`Window`), so
-neither needs more memory than the header of the segment says.
+A group is one zstd stream, flushed after the calls of each commit, so that a response, and the next request that
+repeats it, cost little more than a reference; a request body is only what its base, an earlier one of the group, does
+not hold. The first call of a group refers to nothing. Writer and reader keep the same recent bodies by the same rule
+(`Window`), so neither needs more memory than the header of the segment says.
 
-How it fits: `recorder` writes what `GroupWriter.add` returns as a frame; `reader` feeds the frames of a group, in
-order and without a gap, to `GroupReader.read`. The price of the small form: a damaged frame takes the rest of its
-group with it, so groups are kept short (`GROUP_BYTES`).
+    payload of a frame = number of its calls (u32, little-endian) · their records, one msgpack array, compressed
+    in format 1        = the one record, compressed
+
+How it fits: `encode` adds calls and takes the payload of their frame; `scan` gives the frames of a group, in order and
+without a gap, to a `GroupReader`. The price of the small form: a damaged frame takes the rest of its group with it, so
+groups are kept short (`GROUP_BYTES`).
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import struct
+from collections import OrderedDict, deque
 from hashlib import sha256
 
 import msgspec
@@ -20,6 +24,7 @@ import zstandard
 
 from golddiff.record.spool.clean import CleanCall
 from golddiff.record.spool.conversations import KeptRequest
+from golddiff.record.spool.frames import FIRST, NEXT
 from golddiff.record.spool.stored import CallFacts, Place, Record, StoredCall
 from golddiff.rights.overlap import common_prefix, common_suffix
 from golddiff.types import CleanBytes
@@ -37,6 +42,7 @@ _PARAMETERS = zstandard.ZstdCompressionParameters(
 """A single fast hash of seven bytes: measured on real sessions beside levels, docs/decisions/0006-spool.md."""
 
 _SHORTEST_SHARED = 64
+_COUNT = struct.Struct("<I")
 
 
 class Window:
@@ -67,7 +73,7 @@ class Window:
 
 
 class GroupWriter:
-    """Makes the records of one group after the other."""
+    """Makes the frames of one group after the other."""
 
     def __init__(self, window_bytes: int) -> None:
         self._window_bytes = window_bytes
@@ -78,20 +84,29 @@ class GroupWriter:
         self.start()
 
     def start(self) -> None:
-        """Begin a new group."""
+        """Begin a new group; calls whose frame was not taken are forgotten."""
         self.group += 1
-        self.calls = 0
-        self._written_bytes = 0
+        self._calls = 0
+        self._kind = FIRST
+        self._compressed_bytes = 0
+        self._ended = False
         self._window = Window(self._window_bytes)
         self._stream = self._compressor.compressobj()
+        self._records: list[msgspec.Raw] = []
+        self.frame_bytes = 0
+        """Of the records since the last frame, not compressed."""
+
+    def end(self) -> None:
+        """Have the next call begin a group."""
+        self._ended = True
 
     @property
     def is_full(self) -> bool:
-        """Whether the next call should begin a group."""
-        return self.calls >= GROUP_CALLS or self._written_bytes >= GROUP_BYTES
+        """Whether the next call has to begin a group."""
+        return self._ended or self._calls >= GROUP_CALLS or self._compressed_bytes >= GROUP_BYTES
 
-    def add(self, call: CleanCall, known: KeptRequest, previous: KeptRequest | None) -> bytes:
-        """Return the payload of the next record; `known` is where the call's request is kept, `previous` its base."""
+    def add(self, call: CleanCall, known: KeptRequest, previous: KeptRequest | None) -> None:
+        """Add a call to the next frame; `known` is where its request is kept, `previous` its base."""
         body = call.request.clean
         base, prefix, suffix = -1, 0, 0
         if previous is not None and previous.group == self.group and previous.index in self._window:
@@ -106,48 +121,86 @@ class GroupWriter:
         middle = body[prefix : len(body) - suffix]
         record = Record(call.facts, base, prefix, suffix, middle, sha256(body).digest(), call.response)
         data = self._encoder.encode(record)
-        payload = self._stream.compress(data) + self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
-        known.group, known.index = self.group, self.calls
-        self._window.add(self.calls, len(body))
-        self.calls += 1
-        self._written_bytes += len(payload)
-        return payload
+        known.group, known.index = self.group, self._calls
+        self._window.add(self._calls, len(body))
+        self._calls += 1
+        self._records.append(msgspec.Raw(data))
+        self.frame_bytes += len(data)
+
+    def frame(self) -> tuple[int, bytes]:
+        """Return (kind, payload) of the frame of the calls that were added since the last one."""
+        records, self._records = self._records, []
+        data = self._encoder.encode(records)
+        payload = b"".join(
+            (
+                _COUNT.pack(len(records)),
+                self._stream.compress(data),
+                self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK),
+            )
+        )
+        kind, self._kind = self._kind, NEXT
+        self.frame_bytes = 0
+        self._compressed_bytes += len(payload)
+        return kind, payload
+
+
+def calls_in(payload: bytes, version: int) -> int:
+    """Return how many calls the frame with that payload holds, in a segment of that format."""
+    if version < 2:
+        return 1
+    return int(_COUNT.unpack_from(payload)[0]) if len(payload) >= _COUNT.size else 0
 
 
 class GroupReader:
-    """Reads the records of one group, in order."""
+    """Reads the calls of one group, in order, in a segment of format `version`."""
 
-    def __init__(self, window_bytes: int) -> None:
+    def __init__(self, window_bytes: int, version: int) -> None:
+        self._version = version
         self._stream = zstandard.ZstdDecompressor(max_window_size=1 << _WINDOW_LOG).decompressobj()
-        self._decoder = msgspec.msgpack.Decoder(Record)
+        self._one = msgspec.msgpack.Decoder(Record)
+        self._many = msgspec.msgpack.Decoder(list[Record])
         self._window = Window(window_bytes)
         self._bodies: dict[int, bytes] = {}
         self._calls = 0
+        self._records: deque[Record] = deque()
 
-    def read(self, payload: bytes, worker: str, place: Place) -> StoredCall:
-        """Return the next call of the group.
+    @property
+    def left(self) -> int:
+        """Calls of the frame that was opened last which were not read."""
+        return len(self._records)
 
-        Raises ValueError where the record is not what was written; the rest of the group cannot be read then.
+    def open(self, payload: bytes) -> None:
+        """Go on with the next frame.
+
+        Raises ValueError where it is not what was written; the rest of the group cannot be read then.
         """
-        record, body = self._next(payload, place)
+        try:
+            if self._version < 2:
+                records = [self._one.decode(self._stream.decompress(payload))]
+            else:
+                records = self._many.decode(self._stream.decompress(payload[_COUNT.size :]))
+        except (zstandard.ZstdError, msgspec.DecodeError) as error:
+            raise ValueError("the frame does not decode") from error
+        self._records.extend(records)
+
+    def read(self, worker: str, place: Place) -> StoredCall:
+        """Return the next call of the frame. Raises ValueError, as `open` does."""
+        record, body = self._next()
         if sha256(body).digest() != record.sha256:
-            raise ValueError(f"record at {place.segment}:{place.offset} is not the body that was written")
+            raise ValueError("the body is not the one that was written")
         return _stored(record, body, worker, place)
 
-    def skip(self, payload: bytes, place: Place) -> None:
-        """Pass over a call that only others of the group need. Raises ValueError, as `read` does."""
-        self._next(payload, place)
+    def skip(self) -> None:
+        """Pass over a call that only others of the group need. Raises ValueError, as `open` does."""
+        self._next()
 
-    def _next(self, payload: bytes, place: Place) -> tuple[Record, bytes]:
-        try:
-            record = self._decoder.decode(self._stream.decompress(payload))
-        except (zstandard.ZstdError, msgspec.DecodeError) as error:
-            raise ValueError(f"record at {place.segment}:{place.offset} does not decode") from error
+    def _next(self) -> tuple[Record, bytes]:
+        record = self._records.popleft()
         body = record.middle
         if record.base >= 0:
             base = self._bodies.get(record.base)
             if base is None:
-                raise ValueError(f"record at {place.segment}:{place.offset} needs a body that is not there")
+                raise ValueError("the record needs a body that is not there")
             self._window.use(record.base)
             body = b"".join((base[: record.prefix], record.middle, base[len(base) - record.suffix :]))
         self._bodies[self._calls] = body

@@ -115,7 +115,7 @@ class SpoolReader:
         """
         for place in places:
             before = self._taken.get(place.segment)
-            if before is None or before.offset < place.offset:
+            if before is None or before < place:
                 self._taken[place.segment] = place
         self._delete_finished()
         self._save()
@@ -133,7 +133,7 @@ class SpoolReader:
     def _delete_finished(self) -> None:
         for name, scan in list(self._scans.items()):
             place = self._taken.get(name)
-            if scan.finished and (place.offset if place else 0) >= scan.last_offset:
+            if scan.finished and (scan.last is None or (place is not None and place >= scan.last)):
                 (self._folder / name).unlink(missing_ok=True)
                 self._forget(name)
 

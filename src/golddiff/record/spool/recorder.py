@@ -1,7 +1,7 @@
 """The recorder that writes to the disk: a bounded ring, a turn that goes round, group commit.
 
-`submit` puts a call into the ring and returns. Whoever has the turn takes what is there, redacts it and makes records;
-the recorder's thread appends them in one write, syncs once, and only then says `ACKED`: acknowledged is on disk. While
+`submit` puts a call into the ring and returns. Whoever has the turn takes what is there, redacts it and makes one frame
+of it; the recorder's thread writes that to the disk, and only then says `ACKED`: acknowledged is on disk. While
 a sync runs the next calls gather, so a slower disk means larger batches, until the ring is full and calls are dropped
 with that reason.
 
@@ -10,7 +10,7 @@ bytes of its turn were sent; the thread then holds Python's lock for microsecond
 Large calls, new segments and everything after `close` are the thread's. Without a loop the thread does all of it. There
 is one turn, so nothing of `encode` needs a lock.
 
-How it fits: implements `capture.Recorder`; `encode` redacts and makes records, `append` writes them. Not covered: a
+How it fits: implements `capture.Recorder`; `encode` redacts and makes frames, `append` writes them. Not covered: a
 machine that loses power with a disk that lies about its cache.
 """
 
@@ -54,7 +54,8 @@ _LARGE_BYTES = 128 << 10
 
 Done: TypeAlias = Callable[[Verdict], None]
 _Item: TypeAlias = tuple[RawCall, Done, int]
-_Encoded: TypeAlias = list[tuple[_Item, tuple[int, bytes]]]
+_Encoded: TypeAlias = tuple[list[_Item], int, bytes]
+"""Calls, and the kind and payload of their frame."""
 _Verdicts: TypeAlias = list[tuple[list[_Item], Verdict]]
 
 
@@ -68,7 +69,8 @@ class SpoolConfig(AppendConfig, frozen=True, kw_only=True):
     batch_calls: int = 512
     """Most calls of one commit."""
     batch_bytes: int = 8 << 20
-    """Encoded bytes after which a commit is written: it takes a few times that beside the ring."""
+    """Bytes of records, not yet compressed, after which a commit is written: it takes a few times that beside the
+    ring."""
 
 
 class SpoolRecorder:
@@ -167,14 +169,14 @@ class SpoolRecorder:
     def _encode_here(self) -> None:
         """Encode on the event loop what is small, and send it to the thread."""
         here = self._appender.is_open and self._appender.sync_sec < _SLOW_SYNC_SEC and not self._closed
-        self._work.put((self._encode(_TURN_SEC, _LARGE_BYTES) if here else None) or None)
+        self._work.put(self._encode(_TURN_SEC, _LARGE_BYTES) if here else None)
 
-    def _encode(self, seconds: float, most_bytes: int) -> _Encoded:
+    def _encode(self, seconds: float, most_bytes: int) -> _Encoded | None:
         """Encode what waits, for about that long, and up to the first call of that size."""
-        encoded: _Encoded = []
-        encoded_bytes = 0
+        encoder, config = self._encoder, self._config
+        items: list[_Item] = []
         until = time.monotonic() + seconds
-        while len(encoded) < self._config.batch_calls and encoded_bytes < self._config.batch_bytes:
+        while len(items) < config.batch_calls and encoder.frame_bytes < config.batch_bytes and encoder.has_room:
             try:
                 item = self._waiting.popleft()
             except IndexError:
@@ -183,9 +185,8 @@ class SpoolRecorder:
                 self._waiting.appendleft(item)
                 break
             try:
-                payload = self._encoder.payload(item[0])
-                encoded.append((item, payload))
-                encoded_bytes += len(payload[1])
+                encoder.add(item[0])
+                items.append(item)
             except RightsError:
                 self._release([([item], Verdict(Drop.REDACTION))])
             except Exception as error:
@@ -193,7 +194,14 @@ class SpoolRecorder:
                 self._release([([item], Verdict(Drop.INTERNAL))])
             if time.monotonic() > until:
                 break
-        return encoded
+        if not items:
+            return None
+        try:
+            return items, *encoder.frame()
+        except Exception as error:
+            _log.error("spool %s: %s while packing calls; they are dropped", self._worker, type(error).__name__)
+            self._release([(items, Verdict(Drop.INTERNAL))])
+            return None
 
     def _run(self) -> None:
         while not self._ended:
@@ -202,7 +210,7 @@ class SpoolRecorder:
             except Empty:
                 if not self._take_turn():
                     continue
-                encoded = []
+                encoded = None
             while self._keep_turn(self._commit(encoded)):
                 encoded = None
         self._appender.finish()
@@ -235,15 +243,15 @@ class SpoolRecorder:
         self._say(verdicts)
         return more
 
-    def _encode_what_waits(self) -> _Encoded:
+    def _encode_what_waits(self) -> _Encoded | None:
         """Encode in the thread, for a segment that is begun where there is none."""
         appender = self._appender
         if not self._waiting:
-            return []
+            return None
         if not appender.is_open:
             if not appender.open():
                 self._drop_waiting(appender.reason)
-                return []
+                return None
             self._encoder.start_segment()
         pressed = self._waiting_bytes > _PRESSED_SHARE * self._config.ring_bytes
         return self._encode(max(_PRESSED_SEC if pressed else _TURN_SEC, appender.sync_sec), 1 << 62)
@@ -256,10 +264,10 @@ class SpoolRecorder:
         try:
             if encoded is None:
                 encoded = self._encode_what_waits()
-            if encoded:
-                items = [item for item, _ in encoded]
-                stored = appender.write([payload for _, payload in encoded])
-                verdicts = [(items[:stored], ACKED), (items[stored:], Verdict(appender.reason))]
+            if encoded is not None:
+                items, kind, payload = encoded
+                stored = appender.write(kind, payload)
+                verdicts = [(items, ACKED if stored else Verdict(appender.reason))]
                 items = []
             if appender.is_old:
                 self._release(verdicts)  # nobody waits for the end of a segment

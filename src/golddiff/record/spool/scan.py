@@ -13,18 +13,18 @@ import msgspec
 
 from golddiff.record.spool.files import is_being_written
 from golddiff.record.spool.frames import (
-    CALL,
     END,
     FIRST,
     FRAME_BYTES,
     HEADER,
     MARK,
+    NEXT,
     Header,
     payload_length,
     read_frame,
     read_header,
 )
-from golddiff.record.spool.groups import GroupReader
+from golddiff.record.spool.groups import GroupReader, calls_in
 from golddiff.record.spool.stored import Place, StoredCall
 
 _BLOCK_BYTES = 1 << 18
@@ -66,11 +66,14 @@ class SegmentScan:
         self._header: Header | None = None
         self._at = 0
         self._start = place.group if place else 0
-        self._skip = place.offset if place else 0
-        self.last_offset = self._skip
-        """Where the last call that was returned ends."""
+        self._skip = (place.offset, place.calls) if place else (0, 0)
+        self.last = place
+        """After the last call that was returned; None: there was none."""
         self._group: GroupReader | None = None
         self._group_at = 0
+        self._frame_at = 0
+        self._frame_calls = 0
+        """Calls of the frame at `_frame_at` that were read."""
         self._buffer = b""
         self._buffer_at = 0
 
@@ -114,32 +117,47 @@ class SegmentScan:
     def _frames(self) -> Generator[StoredCall, None, bool]:
         """Yield calls up to the first frame that does not check; return whether the segment ends before it."""
         assert self._header is not None
+        yield from self._calls_of_frame()
         while (frame := self._frame()) is not None:
             kind, payload = frame
-            begin, self._at = self._at, self._at + FRAME_BYTES + len(payload)
+            self._frame_at, self._at, self._frame_calls = self._at, self._at + FRAME_BYTES + len(payload), 0
             if kind == END:
                 self.finished = True
                 return True
             if kind == FIRST:
-                self._group, self._group_at = GroupReader(self._header.window_bytes), begin
-            elif kind != CALL:
+                self._group = GroupReader(self._header.window_bytes, self._header.version)
+                self._group_at = self._frame_at
+            elif kind != NEXT:
                 continue
+            if self._group is not None:
+                try:
+                    self._group.open(payload)
+                except ValueError:
+                    self._group = None
             if self._group is None:
-                self.damage.broken_calls += 1
+                self.damage.broken_calls += calls_in(payload, self._header.version)
                 continue
-            place = Place(self._name, self._at, self._group_at)
+            yield from self._calls_of_frame()
+        return False
+
+    def _calls_of_frame(self) -> Iterator[StoredCall]:
+        """Yield what was not read of the frame that ends at `_at`; whoever stops in between can go on."""
+        assert self._header is not None
+        while self._group is not None and (left := self._group.left):
+            self._frame_calls += 1
+            offset, calls = (self._frame_at, self._frame_calls) if left > 1 else (self._at, 0)
+            place = Place(self._name, offset, self._group_at, calls)
             try:
-                if self._at <= self._skip:
-                    self._group.skip(payload, place)
+                if (offset, calls) <= self._skip:
+                    self._group.skip()
                     continue
-                call = self._group.read(payload, self._header.worker, place)
+                call = self._group.read(self._header.worker, place)
             except ValueError:
                 self._group = None
-                self.damage.broken_calls += 1
-                continue
-            self.last_offset = self._at
+                self.damage.broken_calls += left
+                return
+            self.last = place
             yield call
-        return False
 
     def _frame(self) -> tuple[int, bytes] | None:
         assert self._header is not None

@@ -57,34 +57,21 @@ class Segment:
         self._file.append(first)
         self.size_bytes = len(first)
 
-    def frames(self, payloads: list[tuple[int, bytes]]) -> list[bytes]:
-        """Return the frames of (kind, payload), for the end of the segment."""
-        frames = []
-        offset = self.size_bytes
-        for kind, payload in payloads:
-            frames.append(frame(kind, payload, self._salt, offset))
-            offset += len(frames[-1])
-        return frames
+    def append(self, kind: int, payload: bytes) -> None:
+        """Write a frame and return when it is on the device, under the segment's name.
 
-    def append(self, frames: list[bytes]) -> None:
-        """Write frames and return when they are on the device, under the segment's name.
-
-        Raises ShortWrite, and FileNotFoundError where the segment is not under its name any more.
+        Raises OSError, which is FileNotFoundError where the segment is not under its name any more.
         """
-        data = b"".join(frames)
-        try:
-            self._file.append(data)
-            self.size_bytes += len(data)
-        finally:
-            if not self._file.is_listed():  # then nothing of it is kept, however much was written
-                raise FileNotFoundError(
-                    errno.ENOENT, "the segment was deleted or moved while it was written", self.name
-                )
+        data = frame(kind, payload, self._salt, self.size_bytes)
+        self._file.append(data)
+        self.size_bytes += len(data)
+        if not self._file.is_listed():
+            raise FileNotFoundError(errno.ENOENT, "the segment was deleted or moved while it was written", self.name)
 
     def finish(self) -> None:
         """Say in the file that nothing follows, as far as that is possible, and close it."""
         with suppress(OSError):  # the lock is gone with the file, which says the same to a reader
-            self.append(self.frames([(END, b"")]))
+            self.append(END, b"")
         self.give_up()
 
     def give_up(self) -> None:

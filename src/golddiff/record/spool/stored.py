@@ -24,9 +24,11 @@ class Place(msgspec.Struct, frozen=True, order=True):
     segment: str
     """File name of the segment."""
     offset: int
-    """Of the byte after the last call's frame."""
+    """Of the frame with the next call; after the last call of a frame, of the byte behind it."""
     group: int
-    """Offset of the first frame of that call's group, where decoding has to begin."""
+    """Offset of the first frame of the last call's group, where decoding has to begin."""
+    calls: int = 0
+    """Calls of the frame at `offset` that come before."""
 
 
 class CallFacts(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -70,7 +72,7 @@ class StoredCall(CallFacts, frozen=True, kw_only=True, array_like=True):
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):
-    """What a frame holds: the facts, and the request body as what its base does not hold."""
+    """What a frame holds of a call: the facts, and the request body as what its base does not hold."""
 
     facts: CallFacts
     base: int
