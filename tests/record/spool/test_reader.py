@@ -119,22 +119,24 @@ def test_one_who_stops_reading_in_the_middle_of_a_frame_gets_the_rest_later(tmp_
 def test_what_was_read_before_a_call_that_did_not_come_out_as_written_is_not_deleted_untaken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bodies = conversation(3)
+    calls = [raw_call(body) for body in conversation(5)]  # two frames: of three calls and of two
 
     def wrong(body: bytes) -> object:
-        return sha256(body + b"?" if body == bodies[1] else body)
+        return sha256(body + b"?" if body == calls[2].request_body else body)
 
     with monkeypatch.context() as patch:
         patch.setattr("golddiff.record.spool.groups.sha256", wrong)
-        written = write_together(tmp_path, bodies)
+        assert len(record_together(tmp_path, calls, batch_calls=3).acked) == 5
+    written = [call.call_id for call in calls]
     with SpoolReader(tmp_path) as reader:
-        (call,) = reader.read()
-        assert call.call_id == written[0]
-        assert reader.damage.broken_calls == 2
+        got = list(reader.read())
+        assert [call.call_id for call in got] == written[:2]
+        assert reader.damage.broken_calls == 3
         assert not list(reader.read())
-        reader.taken([])
-        assert segment(tmp_path).exists()
-        reader.taken([call.place])
+        for taken in ([], [got[0].place]):
+            reader.taken(taken)
+            assert segment(tmp_path).exists()
+        reader.taken([got[1].place])
         assert not list(tmp_path.glob("*.spool"))
 
 

@@ -120,6 +120,28 @@ def test_groups_begin_anew_and_can_be_read_alone(tmp_path: Path, monkeypatch: py
     assert len({call.place.group for call in stored}) == 5
 
 
+def test_a_group_ends_where_so_many_bytes_were_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("golddiff.record.spool.groups.GROUP_BYTES", 3_000)
+    calls = [raw_call(random.Random(number).randbytes(1_000)) for number in range(12)]
+    record_together(tmp_path, calls, batch_calls=2)
+    stored = read(tmp_path)
+    assert [call.request_body for call in stored] == [call.request_body for call in calls]
+    assert len({call.place.group for call in stored}) == 3
+
+
+def test_what_was_stored_is_counted_to_the_byte(tmp_path: Path) -> None:
+    verdicts = Verdicts()
+    writer = SpoolRecorder(tmp_path, "0")
+    for number, body in enumerate(conversation(5), 1):
+        call = raw_call(body)
+        writer.submit(call, verdicts.done(call))
+        verdicts.wait(number)
+    (path,) = tmp_path.glob("*.spool")
+    first = read(tmp_path)[0].place.group  # where the header ends
+    assert writer.counters["stored_bytes"] == path.stat().st_size - first
+    writer.close(10)
+
+
 @pytest.mark.parametrize("field", ["request", "response", "path", "header", "model"])
 def test_no_secret_reaches_the_disk_from_any_field(tmp_path: Path, field: str) -> None:
     secret = f"k={TOKEN}"
@@ -240,6 +262,49 @@ def test_a_call_whose_redaction_fails_is_dropped_and_the_others_are_kept(
     bodies.remove(b"bad")
     bodies.remove(b"worse")
     assert [call.request_body for call in read(tmp_path)] == bodies
+
+
+FAULTS = ["Window.use", "Window.add", "GroupWriter.add", "GroupWriter.frame", "Window.__init__", "GroupWriter.start"]
+
+
+@pytest.mark.parametrize("recorded", [record, record_together])
+@pytest.mark.parametrize("place", FAULTS)
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_no_fault_between_two_steps_takes_a_call_that_was_acknowledged_or_stops_the_recorder(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recorded: Callable[..., Verdicts],
+    place: str,
+    when: str,
+    count: int,
+) -> None:
+    owner, name = getattr(groups, place.split(".")[0]), place.split(".")[1]
+    real, left = getattr(owner, name), [count]
+
+    def failing(self: object, *arguments: object) -> object:
+        left[0] -= 1
+        if left[0] == 0 and when == "before":
+            raise MemoryError
+        result = real(self, *arguments)
+        if left[0] == 0 and when == "after":
+            raise MemoryError
+        return result
+
+    calls = [raw_call(body) for body in conversation(9)]
+    monkeypatch.setattr(groups, "GROUP_CALLS", 4)
+    encoder = encode.Encoder(1 << 20, 1 << 20, 1 << 20, {})  # the first group is none of the recorder's faults
+    monkeypatch.setattr(recorder, "Encoder", lambda *arguments: encoder)
+    monkeypatch.setattr(owner, name, failing)
+    verdicts = recorded(tmp_path, calls, batch_calls=3, retry_sec=0.0)
+    dropped = {call_id for call_id, verdict in verdicts.of.items() if verdict.drop is Drop.INTERNAL}
+    assert verdicts.acked | dropped == {call.call_id for call in calls}
+    assert verdicts.acked
+    with SpoolReader(tmp_path) as reader:
+        got = {call.call_id: call.request_body for call in reader.read()}
+        assert verdicts.acked == got.keys()
+        assert reader.damage.broken_calls == 0
+    assert all(got[call.call_id] == call.request_body for call in calls if call.call_id in got)
 
 
 def test_calls_that_cannot_be_packed_are_dropped_and_the_next_are_kept(

@@ -3,7 +3,7 @@
 Fails closed: `RightsError` where redaction fails. A body that cannot be searched, because its content encoding is
 unknown, damaged or unpacks to more than the limit, is left out and the call says so.
 
-How it fits: the writer thread of `recorder` calls `clean_call`; `conversations` finds the earlier request.
+How it fits: `encode` calls `clean_call`; `conversations` finds the earlier request.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ are indexed by the CRC32C of their starts at growing lengths; the longest length
 which are then compared byte for byte. Nothing depends on a session id, so sub-agents and retries sort themselves out.
 Requests of different keys never meet.
 
-How it fits: the recorder's writer thread asks `find` before it redacts a request and calls `add` after. Memory is
+How it fits: `encode` asks `find` before a request is redacted and calls `add` after. Memory is
 bounded: the bodies least recently used go first.
 """
 

@@ -19,11 +19,12 @@ from golddiff.record.spool.groups import GroupWriter
 class Encoder:
     """Makes the frames of one recorder's calls.
 
-    `memory_bytes` bounds the recent requests that are kept, `window_bytes` what a reader has to keep; `secrets`
-    (secret → kind) are hidden wherever they stand.
+    `memory_bytes` bounds the recent requests that are kept, `window_bytes` what a reader has to keep, `most_bytes` a
+    frame, by less than a call; `secrets` (secret → kind) are hidden wherever they stand.
     """
 
-    def __init__(self, memory_bytes: int, window_bytes: int, secrets: Mapping[str, str]) -> None:
+    def __init__(self, memory_bytes: int, window_bytes: int, most_bytes: int, secrets: Mapping[str, str]) -> None:
+        self._most_bytes = most_bytes
         self._conversations = Conversations(memory_bytes)
         self._groups = GroupWriter(window_bytes)
         self._secrets = dict(secrets)
@@ -44,7 +45,8 @@ class Encoder:
     @property
     def has_room(self) -> bool:
         """Whether the frame may take another call."""
-        return not (self._groups.frame_bytes and self._groups.is_full)
+        groups = self._groups
+        return not groups.frame_calls or not (groups.is_full or groups.frame_bytes >= self._most_bytes)
 
     @property
     def frame_bytes(self) -> int:
@@ -57,12 +59,13 @@ class Encoder:
         Raises RightsError where redaction fails; whatever is raised, nothing of that call is kept, and others can be
         added where there `has_room`.
         """
+        before = self._groups.frame_calls
         try:
             self._add(raw)
         except RightsError:
             raise
         except Exception:  # a fault of our own, perhaps in the middle of a record: no later one may go on from it
-            self._groups.end()
+            self._groups.forget(before)
             raise
 
     def frame(self) -> tuple[int, bytes]:
@@ -70,7 +73,7 @@ class Encoder:
         try:
             return self._groups.frame()
         except Exception:
-            self._groups.start()
+            self._groups.forget()
             raise
 
     def _add(self, raw: RawCall) -> None:
@@ -81,11 +84,11 @@ class Encoder:
         self._number += 1
         before = previous.scanned if previous else None
         call = clean_call(raw, body, before, self._number, left_out, self._secrets, self._remembered)
-        groups = self._groups
-        if groups.is_full:
-            groups.start()
-        groups.add(call, self._conversations.add(call.request, starts, previous), previous)
         counts = self.counts
         counts["body_bytes"] += len(raw.request_body) + len(raw.response_body)
         counts["scanned_bytes"] += call.request.scanned_bytes
         counts["left_out_bodies"] += len(left_out)
+        groups = self._groups
+        if groups.is_full:
+            groups.start()
+        groups.add(call, self._conversations.add(call.request, starts, previous), previous)

@@ -1,7 +1,7 @@
 """The file operations that a segment needs, as an interface, so that tests can record them and make them fail.
 
-How it fits: `writer` appends through `CreateFile`; `create_file` is the real one. Tests replay the recorded operations
-into every state that a power cut could leave, and inject errors and delays that a disk would give.
+How it fits: `segments` appends through `CreateFile`; `create_file` is the real one. Tests replay the recorded
+operations into every state that a power cut could leave, and inject errors and delays that a disk would give.
 
 A lock (`flock`) held by the writer as long as it may append tells a reader whether a segment can still grow.
 """

@@ -81,24 +81,32 @@ class GroupWriter:
         self._compressor = zstandard.ZstdCompressor(compression_params=_PARAMETERS)  # serves one group after another
         self.group = 0
         """Number of the current group, over all segments of the recorder."""
+        self.frame_bytes = 0
+        """Of the records since the last frame, not compressed."""
+        self._records: list[bytes] = []
         self.start()
 
     def start(self) -> None:
         """Begin a new group; calls whose frame was not taken are forgotten."""
+        self.forget()  # first: where there is no memory for what follows, it is tried again with the next call
+        self._window = Window(self._window_bytes)
+        self._stream = self._compressor.compressobj()
         self.group += 1
         self._calls = 0
         self._kind = FIRST
         self._compressed_bytes = 0
         self._ended = False
-        self._window = Window(self._window_bytes)
-        self._stream = self._compressor.compressobj()
-        self._records: list[msgspec.Raw] = []
-        self.frame_bytes = 0
-        """Of the records since the last frame, not compressed."""
 
-    def end(self) -> None:
-        """Have the next call begin a group."""
+    def forget(self, first: int = 0) -> None:
+        """Forget the calls since the last frame from that one on; the group ends, since its window knows them."""
         self._ended = True
+        del self._records[first:]
+        self.frame_bytes = sum(map(len, self._records))
+
+    @property
+    def frame_calls(self) -> int:
+        """Calls that were added since the last frame."""
+        return len(self._records)
 
     @property
     def is_full(self) -> bool:
@@ -124,21 +132,21 @@ class GroupWriter:
         known.group, known.index = self.group, self._calls
         self._window.add(self._calls, len(body))
         self._calls += 1
-        self._records.append(msgspec.Raw(data))
         self.frame_bytes += len(data)
+        self._records.append(data)
 
     def frame(self) -> tuple[int, bytes]:
         """Return (kind, payload) of the frame of the calls that were added since the last one."""
-        records, self._records = self._records, []
-        data = self._encoder.encode(records)
+        data = self._encoder.encode([msgspec.Raw(record) for record in self._records])
         payload = b"".join(
             (
-                _COUNT.pack(len(records)),
+                _COUNT.pack(len(self._records)),
                 self._stream.compress(data),
                 self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK),
             )
         )
         kind, self._kind = self._kind, NEXT
+        self._records.clear()
         self.frame_bytes = 0
         self._compressed_bytes += len(payload)
         return kind, payload
@@ -181,6 +189,8 @@ class GroupReader:
                 records = self._many.decode(self._stream.decompress(payload[_COUNT.size :]))
         except (zstandard.ZstdError, msgspec.DecodeError) as error:
             raise ValueError("the frame does not decode") from error
+        if len(records) != calls_in(payload, self._version):
+            raise ValueError("the frame holds another number of calls than it says")
         self._records.extend(records)
 
     def read(self, worker: str, place: Place) -> StoredCall:

@@ -43,6 +43,8 @@ _CALL_OVERHEAD_BYTES = 2_048
 _IDLE_SEC = 1.0
 _TURN_SEC = 0.002
 """Longest that one turn encodes before what it has is written, unless syncs take longer than that."""
+_PACK_SEC = 1e-8
+"""Seconds to compress a byte where nothing repeats, about; that comes last, and counts from the start."""
 _SLOW_SYNC_SEC = 0.02
 """From here on the thread encodes for as long as a sync takes: what a loop can spare would be too small a batch."""
 _PRESSED_SEC = 0.1
@@ -102,7 +104,9 @@ class SpoolRecorder:
             config = msgspec.structs.replace(config, ring_bytes=ring_bytes)
         self._config = config
         self._loop = loop
-        self._encoder = Encoder(config.memory_bytes, config.window_bytes, dict.fromkeys(secrets, "gateway-credential"))
+        self._encoder = Encoder(
+            config.memory_bytes, config.window_bytes, config.batch_bytes, dict.fromkeys(secrets, "gateway-credential")
+        )
         self._appender = Appender(folder, self._worker, config, create, clock)
         self._work: SimpleQueue[_Encoded | None] = SimpleQueue()
         """The turn on its way to the thread: what the loop encoded; None: encode yourself."""
@@ -173,10 +177,10 @@ class SpoolRecorder:
 
     def _encode(self, seconds: float, most_bytes: int) -> _Encoded | None:
         """Encode what waits, for about that long, and up to the first call of that size."""
-        encoder, config = self._encoder, self._config
+        encoder = self._encoder
         items: list[_Item] = []
         until = time.monotonic() + seconds
-        while len(items) < config.batch_calls and encoder.frame_bytes < config.batch_bytes and encoder.has_room:
+        while len(items) < self._config.batch_calls and encoder.has_room:
             try:
                 item = self._waiting.popleft()
             except IndexError:
@@ -184,15 +188,17 @@ class SpoolRecorder:
             if item[2] >= most_bytes:
                 self._waiting.appendleft(item)
                 break
+            items.append(item)
             try:
                 encoder.add(item[0])
-                items.append(item)
             except RightsError:
+                items.pop()
                 self._release([([item], Verdict(Drop.REDACTION))])
             except Exception as error:
+                items.pop()
                 _log.error("spool %s: %s while reading a call; it is dropped", self._worker, type(error).__name__)
                 self._release([([item], Verdict(Drop.INTERNAL))])
-            if time.monotonic() > until:
+            if time.monotonic() + encoder.frame_bytes * _PACK_SEC > until:
                 break
         if not items:
             return None

@@ -70,9 +70,11 @@ class Segment:
 
     def finish(self) -> None:
         """Say in the file that nothing follows, as far as that is possible, and close it."""
-        with suppress(OSError):  # the lock is gone with the file, which says the same to a reader
-            self.append(END, b"")
-        self.give_up()
+        try:
+            with suppress(OSError):  # the lock is gone with the file, which says the same to a reader
+                self.append(END, b"")
+        finally:
+            self.give_up()
 
     def give_up(self) -> None:
         """Close the file as it is."""
