@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 from hashlib import sha256
 from pathlib import Path
 
@@ -138,6 +139,17 @@ def test_what_was_read_before_a_call_that_did_not_come_out_as_written_is_not_del
             assert segment(tmp_path).exists()
         reader.taken([got[1].place])
         assert not list(tmp_path.glob("*.spool"))
+
+
+def test_a_frame_that_holds_another_number_of_calls_than_it_says_gives_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("golddiff.record.spool.groups._COUNT", struct.Struct(">I"))
+        write_together(tmp_path, conversation(3))
+    with SpoolReader(tmp_path) as reader:
+        assert not list(reader.read())
+        assert reader.damage.broken_calls > 0
 
 
 def test_segments_of_format_1_are_read_and_gone_on_with(tmp_path: Path) -> None:

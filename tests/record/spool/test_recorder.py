@@ -524,6 +524,13 @@ def test_calls_that_fill_the_ring_share_a_commit_however_long_each_takes_to_enco
     assert writer.counters["syncs"] == 1
 
 
+def test_what_is_left_to_compress_counts_as_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = [raw_call(random.Random(n).randbytes(1_000)) for n in range(8)]
+    monkeypatch.setattr(recorder, "_PACK_SEC", 60.0 / 2_500)  # as many bytes as take a turn of that helper
+    assert len(record_together(tmp_path, calls).acked) == 8
+    assert [call.place.calls for call in read(tmp_path)] == [1, 2, 0, 1, 2, 0, 1, 0]
+
+
 @pytest.mark.parametrize("of_a_loop", [False, True])
 def test_what_was_being_written_when_something_else_than_the_disk_failed_is_dropped_and_leaves_the_ring(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_a_loop: bool

@@ -87,10 +87,9 @@ class GroupWriter:
         self.start()
 
     def start(self) -> None:
-        """Begin a new group; calls whose frame was not taken are forgotten."""
-        self.forget()  # first: where there is no memory for what follows, it is tried again with the next call
-        self._window = Window(self._window_bytes)
-        self._stream = self._compressor.compressobj()
+        """Begin a new group, between two frames."""
+        window, stream = Window(self._window_bytes), self._compressor.compressobj()
+        self._window, self._stream = window, stream
         self.group += 1
         self._calls = 0
         self._kind = FIRST
