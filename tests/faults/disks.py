@@ -88,6 +88,9 @@ class _File:
             raise OSError(errno.ENOSPC, "No space left on device")
         self._may_append = True
 
+    def fileno(self) -> int:
+        return self._real.fileno()
+
     def is_listed(self) -> bool:
         return self._real.is_listed()
 

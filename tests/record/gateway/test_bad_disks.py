@@ -51,6 +51,9 @@ class _File:
         if self._disk.error:
             raise OSError(self._disk.error, os.strerror(self._disk.error))
 
+    def fileno(self) -> int:
+        return self._file.fileno()
+
     def is_listed(self) -> bool:
         return self._file.is_listed()
 

@@ -3,8 +3,8 @@
 How it fits: an exchange that is over hands its account to `Holds.submit`. Calls go to the recorder together: those that
 ended while a group commit ran, or within a few milliseconds where many end, because the same work costs a fraction
 of what it does between the steps of other requests, and a commit costs the same for one as for twenty. A call that
-nobody else can join does not wait for others. The recorder says from its own thread what became of each; one wake-up
-of the event loop takes all verdicts that came together. Deadlines are equal for all, so they pass in the order of
+nobody else can join does not wait for others. The recorder says from any thread what became of each; one wake-up of the
+event loop takes all verdicts that came together. Deadlines are equal for all, so they pass in the order of
 submission and one timer is enough.
 
 Every call ends in exactly one state: `acked` (on disk before its last bytes were let go), `late` (on disk, but the
@@ -19,6 +19,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sized
 from enum import StrEnum
+from threading import get_ident
 from typing import Protocol
 
 from golddiff.record.capture import Drop, RawCall, Recorder, Verdict
@@ -98,7 +99,8 @@ class Holds:
         self._deadline = deadline_sec
         self._loop = loop
         self._bell = Bell()
-        loop.add_reader(self._bell.fileno(), self.take_verdicts)
+        self._thread = get_ident()
+        loop.add_reader(self._bell.fileno(), self._rung)
         self._others: Sized = () if others is None else others
         self._gathered: list[_Hold] = []
         self._handing: asyncio.Handle | None = None
@@ -180,8 +182,12 @@ class Holds:
     def say(self, hold: _Hold, verdict: Verdict) -> None:
         """Take a verdict, from any thread."""
         self._verdicts.append((hold, verdict))
-        if not self._woken:
-            self._woken = True
+        if self._woken:
+            return
+        self._woken = True
+        if get_ident() == self._thread:
+            self._loop.call_soon(self.take_verdicts)
+        else:
             self._bell.ring()
 
     def close(self) -> None:
@@ -189,9 +195,12 @@ class Holds:
         self.take_verdicts()
         self._loop.remove_reader(self._bell.fileno())
 
+    def _rung(self) -> None:
+        self._bell.silence()
+        self.take_verdicts()
+
     def take_verdicts(self) -> None:
         """Let go what has its verdict."""
-        self._bell.silence()
         self._woken = False  # before the queue is read: a verdict that comes now wakes the loop again
         while self._verdicts:
             hold, verdict = self._verdicts.popleft()

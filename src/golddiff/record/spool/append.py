@@ -5,13 +5,14 @@ away and report the next sync as good (Rebello et al., "Can Applications Recover
 next segment names it as suspect. For `retry_sec` nothing is tried, then a new file with the next call.
 
 How it fits: `recorder` asks `is_open` to know whether calls may be encoded for the current segment, and writes their
-frame; all of it from the recorder's thread but `is_open`. No decision depends on the wall clock.
+frame, or has a `writer` do that; one thing at a time, from whoever has the turn. No decision depends on the wall clock.
 """
 
 from __future__ import annotations
 
 import errno
 import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ import msgspec
 from golddiff.record.capture import Drop
 from golddiff.record.spool.files import CreateFile
 from golddiff.record.spool.segments import Segment, last_sequence, open_segment
+from golddiff.record.spool.writer import Writer
 
 _log = logging.getLogger(__name__)
 
@@ -42,13 +44,21 @@ class Appender:
     """The segments of one worker."""
 
     def __init__(
-        self, folder: Path, worker: str, config: AppendConfig, create: CreateFile, clock: Callable[[], float]
+        self,
+        folder: Path,
+        worker: str,
+        config: AppendConfig,
+        create: CreateFile,
+        clock: Callable[[], float],
+        writer: Writer | None = None,
     ) -> None:
         self._folder = folder
         self._worker = worker
         self._config = config
         self._create = create
         self._clock = clock
+        self._writer = writer
+        self._sent_bytes = 0
         self._segment: Segment | None = None
         self._since = 0.0
         self._sequence = 0
@@ -81,21 +91,41 @@ class Appender:
         self._segment, self._sequence, self._suspect = segment, segment.sequence, ""
         self._since = self._clock()
         self.counts["segments"] += 1
+        if self._writer is not None:
+            self._writer.use(self._folder / segment.name, segment.fileno())
         return True
 
     def write(self, kind: int, payload: bytes) -> bool:
         """Append a frame; return whether it is on disk. `reason` says why it is not."""
         segment = self._segment
         assert segment is not None
-        before = segment.size_bytes
-        began = time.monotonic_ns()
+        frame = segment.frame(kind, payload)
         failed = None
+        began = time.monotonic_ns()
         try:
-            segment.append(kind, payload)
+            segment.append(frame)
         except OSError as error:
             failed = error
-        took = time.monotonic_ns() - began
-        self.sync_sec = took / 1e9
+        return self._wrote(segment, len(frame), failed, time.monotonic_ns() - began)
+
+    def send(self, kind: int, payload: bytes) -> bool:
+        """Have the writer append a frame, whose answer `sent` is given; False: it does not, `write` has to."""
+        if self._writer is None or self._segment is None:
+            return False
+        frame = self._segment.frame(kind, payload)
+        self._sent_bytes = len(frame)
+        return self._writer.send(frame)
+
+    def sent(self, error: int, took_ns: int) -> bool:
+        """Return what `write` does, of the frame that the writer was sent."""
+        segment = self._segment
+        assert segment is not None
+        if not error:
+            segment.grew(self._sent_bytes)
+        return self._wrote(segment, self._sent_bytes, OSError(error, os.strerror(error)) if error else None, took_ns)
+
+    def _wrote(self, segment: Segment, size_bytes: int, failed: OSError | None, took_ns: int) -> bool:
+        self.sync_sec = took_ns / 1e9
         if failed is not None:
             self._suspect = segment.name
             self.counts["suspect_segments"] += 1
@@ -108,8 +138,8 @@ class Appender:
             self.give_up(_reason(failed))
             return False
         self.counts["syncs"] += 1
-        self.counts["sync_ns"] += took
-        self.counts["stored_bytes"] += segment.size_bytes - before
+        self.counts["sync_ns"] += took_ns
+        self.counts["stored_bytes"] += size_bytes
         return True
 
     @property
@@ -125,15 +155,21 @@ class Appender:
         """Finish the segment."""
         segment, self._segment = self._segment, None
         if segment is not None:
+            self._let_go()
             segment.finish()
 
     def give_up(self, reason: Drop) -> None:
         """Never touch this segment again; try no other for a while."""
         segment, self._segment = self._segment, None
         if segment is not None:
+            self._let_go()
             segment.give_up()
         self.reason = reason
         self._retry_at = self._clock() + self._config.retry_sec
+
+    def _let_go(self) -> None:
+        if self._writer is not None:
+            self._writer.let_go()
 
 
 def _reason(error: OSError) -> Drop:

@@ -27,6 +27,10 @@ class SegmentFile(Protocol):
         """
         ...
 
+    def fileno(self) -> int:
+        """Descriptor through which another process may append."""
+        ...
+
     def is_listed(self) -> bool:
         """Whether the file is still found under its path (it may have been deleted, its folder replaced)."""
         ...
@@ -95,6 +99,9 @@ class _Disk:
         written = os.write(self._fd, data)
         while written < len(data):
             written += os.write(self._fd, data[written:])
+
+    def fileno(self) -> int:
+        return self._fd
 
     def is_listed(self) -> bool:
         try:

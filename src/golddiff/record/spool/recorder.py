@@ -1,16 +1,15 @@
 """The recorder that writes to the disk: a bounded ring, a turn that goes round, group commit.
 
 `submit` puts a call into the ring and returns. Whoever has the turn takes what is there, redacts it and makes one frame
-of it; the recorder's thread writes that to the disk, and only then says `ACKED`: acknowledged is on disk. While
-a sync runs the next calls gather, so a slower disk means larger batches, until the ring is full and calls are dropped
-with that reason.
+of it; that is written to the disk, and only then `ACKED` is said: acknowledged is on disk. While a sync runs the next
+calls gather, so a slower disk means larger batches, until the ring is full and calls are dropped with that reason.
 
-Who encodes: given an event `loop`, that loop does, where calls are small and for two milliseconds at most, after the
-bytes of its turn were sent; the thread then holds Python's lock for microseconds only, and the two never fight for it.
-Large calls, new segments and everything after `close` are the thread's. Without a loop the thread does all of it. There
-is one turn, so nothing of `encode` needs a lock.
+Who encodes and writes: given an event `loop`, that loop encodes, where calls are small and for about two milliseconds,
+after the bytes of its turn were sent; a process of its own (`writer`) writes, which takes nothing of Python's lock.
+Large calls, new segments, slow disks and everything after `close` are the recorder's thread's, and so are all calls
+where there is no loop or no such process. There is one turn, so nothing of `encode` and `append` needs a lock.
 
-How it fits: implements `capture.Recorder`; `encode` redacts and makes frames, `append` writes them. Not covered: a
+How it fits: implements `capture.Recorder`; `encode` redacts and makes frames, `append` has them written. Not covered: a
 machine that loses power with a disk that lies about its cache.
 """
 
@@ -36,6 +35,7 @@ from golddiff.record.spool.checksum import crc32c
 from golddiff.record.spool.encode import Encoder
 from golddiff.record.spool.files import CreateFile, create_file
 from golddiff.record.spool.segments import check_worker
+from golddiff.record.spool.writer import start_writer
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +107,10 @@ class SpoolRecorder:
         self._encoder = Encoder(
             config.memory_bytes, config.window_bytes, config.batch_bytes, dict.fromkeys(secrets, "gateway-credential")
         )
-        self._appender = Appender(folder, self._worker, config, create, clock)
+        self._writer = start_writer(loop, self._written) if loop is not None and create is create_file else None
+        self._appender = Appender(folder, self._worker, config, create, clock, self._writer)
+        self._sent: list[_Item] = []
+        """Calls whose frame the writer has."""
         self._work: SimpleQueue[_Encoded | None] = SimpleQueue()
         """The turn on its way to the thread: what the loop encoded; None: encode yourself."""
         self._waiting: deque[_Item] = deque()
@@ -163,6 +166,8 @@ class SpoolRecorder:
             ours, self._turn_is_out = not self._turn_is_out, True
         if ours:
             self._work.put(None)
+        if self._writer is not None:
+            self._writer.wait(timeout)
         self._thread.join(timeout)
         if self._thread.is_alive():
             self._abandoned = True
@@ -171,9 +176,30 @@ class SpoolRecorder:
     # ---- the turn
 
     def _encode_here(self) -> None:
-        """Encode on the event loop what is small, and send it to the thread."""
+        """Encode on the event loop what is small, and send it to the writer or to the thread."""
         here = self._appender.is_open and self._appender.sync_sec < _SLOW_SYNC_SEC and not self._closed
-        self._work.put(self._encode(_TURN_SEC, _LARGE_BYTES) if here else None)
+        encoded = self._encode(_TURN_SEC, _LARGE_BYTES) if here else None
+        if encoded is not None:
+            self._sent, kind, payload = encoded
+            if self._appender.send(kind, payload):
+                return
+        self._work.put(encoded)
+
+    def _written(self, error: int, took_ns: int) -> None:
+        """Take the writer's answer, on the event loop: what `_commit` and `_keep_turn` do after a write."""
+        items, self._sent = self._sent, []
+        stored = self._appender.sent(error, took_ns)
+        verdicts: _Verdicts = [(items, ACKED if stored else Verdict(self._appender.reason))]
+        with self._lock:
+            self._count(verdicts)
+            for_thread = self._closed or self._appender.is_old
+            more = bool(self._waiting)
+            self._turn_is_out = for_thread or more
+        self._say(verdicts)
+        if for_thread:
+            self._work.put(None)
+        elif more and self._loop is not None:
+            self._loop.call_soon(self._encode_here)
 
     def _encode(self, seconds: float, most_bytes: int) -> _Encoded | None:
         """Encode what waits, for about that long, and up to the first call of that size."""
@@ -220,6 +246,8 @@ class SpoolRecorder:
             while self._keep_turn(self._commit(encoded)):
                 encoded = None
         self._appender.finish()
+        if self._writer is not None:
+            self._writer.end()
 
     def _take_turn(self) -> bool:
         with self._lock:

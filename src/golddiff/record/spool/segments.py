@@ -57,14 +57,25 @@ class Segment:
         self._file.append(first)
         self.size_bytes = len(first)
 
-    def append(self, kind: int, payload: bytes) -> None:
+    def fileno(self) -> int:
+        """Descriptor through which another process may append; `grew` is told what it did."""
+        return self._file.fileno()
+
+    def frame(self, kind: int, payload: bytes) -> bytes:
+        """Return a frame for the end of the segment."""
+        return frame(kind, payload, self._salt, self.size_bytes)
+
+    def grew(self, by: int) -> None:
+        """Another process appended so many bytes."""
+        self.size_bytes += by
+
+    def append(self, frame: bytes) -> None:
         """Write a frame and return when it is on the device, under the segment's name.
 
         Raises OSError, which is FileNotFoundError where the segment is not under its name any more.
         """
-        data = frame(kind, payload, self._salt, self.size_bytes)
-        self._file.append(data)
-        self.size_bytes += len(data)
+        self._file.append(frame)
+        self.size_bytes += len(frame)
         if not self._file.is_listed():
             raise FileNotFoundError(errno.ENOENT, "the segment was deleted or moved while it was written", self.name)
 
@@ -72,7 +83,7 @@ class Segment:
         """Say in the file that nothing follows, as far as that is possible, and close it."""
         try:
             with suppress(OSError):  # the lock is gone with the file, which says the same to a reader
-                self.append(END, b"")
+                self.append(self.frame(END, b""))
         finally:
             self.give_up()
 
