@@ -90,6 +90,32 @@ def test_who_works_on_what_the_others_leave_gives_way_to_them(tmp_path: Path) ->
     assert last == min(first + 10, 19)
 
 
+ADOPTING = """
+import ctypes, os, subprocess, sys, time
+from pathlib import Path
+from golddiff.record.gateway.supervisor import Child, supervise
+
+def work():
+    told = Path(sys.argv[1], "below")
+    if told.exists():
+        time.sleep(60)
+    told.write_text(str(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.3)"]).pid))
+    os._exit(1)
+
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER: as the first process of a container
+supervise([Child("one", work)], [], 1.0, print)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a subreaper is Linux's")
+def test_processes_of_a_worker_that_died_do_not_stay_in_the_table_of_processes(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ADOPTING, str(tmp_path)]) as process:
+        until(lambda: (tmp_path / "below").exists() and (tmp_path / "below").read_text())
+        below = (tmp_path / "below").read_text()
+        until(lambda: not Path(f"/proc/{below}").exists())
+        process.terminate()
+
+
 def test_a_workspace_has_one_gateway(tmp_path: Path) -> None:
     first = only_gateway_of(tmp_path / "gateway")
     with pytest.raises(UsageError, match="serves"):

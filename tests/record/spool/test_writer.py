@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import resource
 import signal
@@ -19,9 +20,11 @@ from golddiff.record.capture import RawCall
 from golddiff.record.spool import recorder as recorder_module
 from golddiff.record.spool import writer as writer_module
 from golddiff.record.spool.append import Appender
+from golddiff.record.spool.files import is_being_written
 from golddiff.record.spool.frames import MARK, read_frame, read_header
 from golddiff.record.spool.reader import SpoolReader
 from golddiff.record.spool.recorder import SpoolConfig, SpoolRecorder
+from golddiff.record.spool.segments import Segment
 from golddiff.record.spool.stored import StoredCall
 from golddiff.record.spool.writer_main import ANSWER, MOST_BYTES
 from record.spool.calls import Verdicts, conversation, raw_call
@@ -92,6 +95,14 @@ def is_there(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+async def let_go(paths: list[Path]) -> None:
+    """Wait until nobody may write these segments; the process closes them when it comes to it."""
+    end = time.monotonic() + 10
+    while any(is_being_written(path) for path in paths):
+        assert time.monotonic() < end
+        await asyncio.sleep(0.001)
 
 
 @pytest.fixture
@@ -227,6 +238,7 @@ def test_an_error_of_the_disk_is_told(tmp_path: Path) -> None:
         resource.prlimit(recording.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
         await recording.send(os.urandom(2_000))
         assert recording.verdicts.dropped() == {"enospc": 1}
+        await let_go([path])
         resource.prlimit(recording.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         await recording.send(*conversation(4))
 
@@ -252,17 +264,126 @@ def test_a_segment_that_was_deleted_is_noticed(tmp_path: Path) -> None:
 def test_segments_that_are_finished_are_let_go(tmp_path: Path) -> None:
     async def work(recording: Recording) -> None:
         await recording.warm()
-        with SpoolReader(tmp_path) as reader:
-            for body in conversation(40):
-                await recording.send(body)
-                reader.taken(call.place for call in reader.read())
-            assert recording.recorder.counters["segments"] > 3
-            while recording.recorder._turn_is_out:
-                await asyncio.sleep(0.001)
-            list(reader.read())
-            assert len(list(tmp_path.glob("*.spool"))) <= 1
+        await recording.send(*(os.urandom(300) for _ in range(40)))
+        while recording.recorder._turn_is_out:
+            await asyncio.sleep(0.001)
+        *before, _ = sorted(tmp_path.glob("*.spool"))
+        assert len(before) > 3
+        await let_go(before)
 
     assert len(record(tmp_path, work, segment_bytes=1_500).verdicts.acked) == 41
+
+
+def test_a_segment_that_the_process_did_not_get_is_the_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_thread: list[bytes]
+) -> None:
+    async def work(recording: Recording) -> None:
+        await recording.warm()
+
+        def failing(*_: object) -> int:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        monkeypatch.setattr(socket, "send_fds", failing)
+        await recording.send(*conversation(40))
+
+    recording = record(tmp_path, work, segment_bytes=1_500)
+    assert len(recording.verdicts.acked) == 41
+    assert len(by_thread) > 10
+    assert [call.call_id for call in read(tmp_path)] == [call.call_id for call in recording.calls]
+
+
+def test_a_process_that_gets_no_descriptor_is_asked_once(tmp_path: Path, by_thread: list[bytes]) -> None:
+    async def work(recording: Recording) -> None:
+        await recording.warm()
+        resource.prlimit(recording.pid, resource.RLIMIT_NOFILE, (3, 3))
+        await recording.send(*conversation(60))
+
+    recording = record(tmp_path, work, segment_bytes=1_500, retry_sec=0.0)
+    assert recording.verdicts.dropped() == {"eio": 1}
+    assert {call.call_id for call in read(tmp_path)} == recording.verdicts.acked
+    assert by_thread
+
+
+@pytest.mark.parametrize("place", [(Segment, "frame"), (Appender, "send"), (Appender, "sent")])
+def test_a_fault_of_our_own_beside_the_process_drops_a_batch_and_recording_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[type, str]
+) -> None:
+    async def work(recording: Recording) -> None:
+        await recording.warm()
+        real, failures = getattr(*place), [MemoryError("no room")]
+
+        def failing(self: object, *arguments: object) -> object:
+            if failures:
+                raise failures.pop()
+            return real(self, *arguments)
+
+        monkeypatch.setattr(*place, failing)
+        await recording.send(*conversation(4))
+        assert not failures
+
+    recording = record(tmp_path, work, retry_sec=0.0)
+    assert len(recording.verdicts.acked) >= 4
+    assert recording.verdicts.acked <= {call.call_id for call in read(tmp_path)}
+    assert recording.recorder.counters["waiting_bytes"] == 0
+    assert not recording.recorder._thread.is_alive()
+
+
+def test_a_process_that_was_stopped_ends_with_its_recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "_END_SEC", 0.2)
+    pids: list[int] = []
+
+    async def work(recording: Recording) -> None:
+        await recording.warm()
+        pids.append(recording.pid)
+        os.kill(recording.pid, signal.SIGSTOP)
+
+    record(tmp_path, work)
+    assert not is_there(pids[0])
+    (path,) = tmp_path.glob("*.spool")
+    assert not is_being_written(path)
+
+
+def test_a_process_that_was_killed_does_not_stay_in_the_table_of_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "_IDLE_SEC", 0.01)
+
+    async def work(recording: Recording) -> None:
+        await recording.warm()
+        pid = recording.pid
+        os.kill(pid, signal.SIGKILL)
+        end = time.monotonic() + 10
+        while Path(f"/proc/{pid}").exists():
+            assert time.monotonic() < end
+            await asyncio.sleep(0.01)
+
+    record(tmp_path, work)
+
+
+@pytest.mark.parametrize("where", ["on its thread", "beside the stopped loop"])
+def test_a_recorder_is_closed_while_a_frame_is_out_and_its_loop_hears_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(recorder_module, "_IDLE_SEC", 0.05)
+    loop = asyncio.new_event_loop()
+
+    async def work() -> Recording:
+        recording = Recording(SpoolRecorder(tmp_path, "0", loop=loop))
+        await recording.warm()
+        os.kill(recording.pid, signal.SIGSTOP)
+        recording.submit(b"out")
+        await asyncio.sleep(0.02)
+        os.kill(recording.pid, signal.SIGCONT)
+        if where == "on its thread":
+            recording.recorder.close(10)
+        return recording
+
+    recording = loop.run_until_complete(work())
+    recording.recorder.close(10)
+    assert len(recording.verdicts.acked) == 2
+    assert not recording.recorder._thread.is_alive()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
 
 
 def test_a_loop_that_ends_while_a_frame_is_out_loses_no_verdict(tmp_path: Path) -> None:
@@ -321,6 +442,8 @@ def test_the_program_closes_what_it_has_and_writes_nothing_without_a_segment(tmp
         socket.send_fds(ours, [bytes(path)], [file.fileno()])
         ours.send(MARK + b"one")
         assert ANSWER.unpack(ours.recv(64))[0] == 0
+        ours.send(MARK + bytes(MOST_BYTES))
+        assert ANSWER.unpack(ours.recv(64))[0] == errno.EMSGSIZE
         ours.send(b".")
         ours.send(MARK + b"two")
         assert ANSWER.unpack(ours.recv(64))[0] != 0

@@ -99,6 +99,7 @@ def supervise(
             if seen is not None and seen.si_signo != signal.SIGCHLD:
                 break
             _bury(children, say)
+            _reap_adopted(children)
             for child in children:
                 if not child.pid and child.again_at <= time.monotonic():
                     _start(child)
@@ -160,6 +161,14 @@ def _bury(children: Sequence[Child], say: Callable[[str], None]) -> None:
         say(f"{child.name} ended ({f'signal {-code}' if code < 0 else f'exit code {code}'}); started again")
         if child.died is not None:
             child.died()
+
+
+def _reap_adopted(children: Sequence[Child]) -> None:
+    """Take the exit of those who lost their parent and got us: the first process of a container gets all."""
+    ours = {child.pid for child in children}
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid not in ours:
+            os.waitpid(ended.si_pid, 0)
 
 
 def _stop(children: Sequence[Child], seconds: float, say: Callable[[str], None]) -> None:

@@ -120,6 +120,8 @@ class SpoolRecorder:
         self._closed = False
         self._abandoned = False
         self._ended = False
+        self._loop_is_deaf = False
+        """Nobody but the thread hears the writer: the loop does not run, or waits for `close`."""
         self._counts = dict.fromkeys(["submitted", "acked", *(f"dropped_{drop}" for drop in Drop)], 0)
         self._thread = threading.Thread(target=self._run, name=f"spool-{worker}", daemon=True)
         self._thread.start()
@@ -164,10 +166,9 @@ class SpoolRecorder:
         with self._lock:
             self._closed = True
             ours, self._turn_is_out = not self._turn_is_out, True
+        self._loop_is_deaf = self._loop is not None and not _runs_elsewhere(self._loop)
         if ours:
             self._work.put(None)
-        if self._writer is not None:
-            self._writer.wait(timeout)
         self._thread.join(timeout)
         if self._thread.is_alive():
             self._abandoned = True
@@ -180,19 +181,29 @@ class SpoolRecorder:
         here = self._appender.is_open and self._appender.sync_sec < _SLOW_SYNC_SEC and not self._closed
         encoded = self._encode(_TURN_SEC, _LARGE_BYTES) if here else None
         if encoded is not None:
-            self._sent, kind, payload = encoded
-            if self._appender.send(kind, payload):
-                return
+            items, kind, payload = encoded
+            try:
+                if self._appender.send(kind, payload):
+                    self._sent = items
+                    return
+            except Exception as error:
+                _log.error("spool %s: %s while sending a frame", self._worker, type(error).__name__)
         self._work.put(encoded)
 
     def _written(self, error: int, took_ns: int) -> None:
-        """Take the writer's answer, on the event loop: what `_commit` and `_keep_turn` do after a write."""
+        """Take the writer's answer: what `_commit` and `_keep_turn` do after a write."""
+        appender = self._appender
         items, self._sent = self._sent, []
-        stored = self._appender.sent(error, took_ns)
-        verdicts: _Verdicts = [(items, ACKED if stored else Verdict(self._appender.reason))]
+        try:
+            verdict = ACKED if appender.sent(error, took_ns) else Verdict(appender.reason)
+        except Exception as fault:
+            _log.error("spool %s: %s after writing; its batch is dropped", self._worker, type(fault).__name__)
+            appender.give_up(Drop.INTERNAL)
+            verdict = Verdict(Drop.INTERNAL)
+        verdicts: _Verdicts = [(items, verdict)]
         with self._lock:
             self._count(verdicts)
-            for_thread = self._closed or self._appender.is_old
+            for_thread = self._closed or appender.is_old
             more = bool(self._waiting)
             self._turn_is_out = for_thread or more
         self._say(verdicts)
@@ -240,6 +251,8 @@ class SpoolRecorder:
             try:
                 encoded = self._work.get(timeout=_IDLE_SEC)
             except Empty:
+                if self._writer is not None:
+                    self._writer.look(self._loop_is_deaf)
                 if not self._take_turn():
                     continue
                 encoded = None
@@ -341,3 +354,11 @@ class SpoolRecorder:
                 except Exception as error:
                     name = type(error).__name__
                     _log.error("spool %s: the one who waited for a verdict failed: %s", self._worker, name)
+
+
+def _runs_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the loop runs, in another thread than this one."""
+    try:
+        return loop.is_running() and asyncio.get_running_loop() is not loop
+    except RuntimeError:  # none runs here
+        return True

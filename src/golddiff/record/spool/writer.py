@@ -14,7 +14,6 @@ import asyncio
 import errno
 import logging
 import os
-import select
 import socket
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from golddiff.record.spool.writer_main import ANSWER, MOST_BYTES
 _log = logging.getLogger(__name__)
 
 _END_SEC = 2.0
-_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD")
+_PASSED_ON = ("LD_LIBRARY_PATH", "LD_PRELOAD")
 """What it gets of the environment: no credential."""
 
 
@@ -44,6 +43,8 @@ class Writer:
         self._is_up = False
         self._has_segment = False
         self._waits = False
+        self._has_said = False
+        self._listens = False
         self._may_end = False
         self._socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
@@ -87,27 +88,32 @@ class Writer:
         self._waits = True
         return True
 
-    def wait(self, seconds: float) -> None:
-        """Take the answer that is to come, for at most that long, where the loop that listened is closed."""
-        if self._waits and self._loop.is_closed():
-            select.select([self._socket], [], [], max(0.0, seconds))
+    def look(self, deaf: bool) -> None:
+        """Do now and then, from the recorder's thread, what the system expects; `deaf`: hear the process, too."""
+        self._process.poll()  # or it stays in the table of processes when it ended
+        if deaf and self._waits:
             self._hear()
 
     def end(self) -> None:
-        """Have it end, from any thread but the loop's."""
+        """Have it end, from the recorder's thread and with no frame out."""
         self._may_end = True
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_END_SEC)
         try:
-            self._loop.call_soon_threadsafe(self._gone)
+            self._process.wait(_END_SEC)
+        except subprocess.TimeoutExpired:  # it was stopped: its descriptors would lock the segments as long
+            self._process.kill()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_END_SEC)
+        try:
+            self._loop.call_soon_threadsafe(self._close)
         except RuntimeError:  # it is closed
             self._socket.close()
 
     def _listen(self) -> None:
-        if self._socket.fileno() >= 0:
+        if not self._may_end:
             self._loop.add_reader(self._socket.fileno(), self._hear)
+            self._listens = True
 
     def _hear(self) -> None:
         try:
@@ -118,28 +124,40 @@ class Writer:
             answer = b""
         if not answer:
             self._gone()
-        elif not self._is_up:
-            self._is_up = True
+        elif not self._has_said:
+            self._is_up = self._has_said = True
         else:
+            error, took_ns = ANSWER.unpack(answer)
+            if error == errno.EBADF:
+                self._is_up = False
+                _log.error("the process that writes the spool got no descriptor; a thread writes it from now on")
             self._waits = False
-            self._answered(*ANSWER.unpack(answer))
+            self._answered(error, took_ns)
 
     def _gone(self) -> None:
-        if self._socket.fileno() < 0:
-            return
-        if not self._loop.is_closed():
-            self._loop.remove_reader(self._socket.fileno())
-        self._socket.close()
+        """It ended. The socket stays open until `end`: the thread uses its number."""
         self._is_up = False
+        self._stop_listening()
         if not self._may_end:
-            _log.error("the process that wrote the spool is gone; a thread writes it from now on")
+            _log.error("the process that writes the spool is gone; a thread writes it from now on")
         if self._waits:  # nobody knows how much of it is on the disk
             self._waits = False
             self._answered(errno.EIO, 0)
 
+    def _close(self) -> None:
+        self._stop_listening()
+        self._socket.close()
+
+    def _stop_listening(self) -> None:
+        if self._listens and not self._loop.is_closed():
+            self._loop.remove_reader(self._socket.fileno())
+        self._listens = False
+
 
 def start_writer(loop: asyncio.AbstractEventLoop, answered: Callable[[int, int], None]) -> Writer | None:
     """Return a writer; None where there can be none, as on systems without SOCK_SEQPACKET."""
+    if loop.is_closed():
+        return None
     try:
         return Writer(loop, answered)
     except (OSError, AttributeError, TypeError) as error:

@@ -45,7 +45,7 @@ def main(number: int) -> None:
         try:
             if answer:
                 end.send(answer)
-            size, beside, _, _ = end.recvmsg_into([room], _ONE_DESCRIPTOR)
+            size, beside, flags, _ = end.recvmsg_into([room], _ONE_DESCRIPTOR)
         except OSError:
             return
         if size == 0:
@@ -53,7 +53,7 @@ def main(number: int) -> None:
         answer = b""
         if room[:1] == _FRAME:
             began = time.monotonic_ns()
-            failed = _append(file, room[:size], path, made)
+            failed = errno.EMSGSIZE if flags & socket.MSG_TRUNC else _append(file, room[:size], path, made)
             answer = ANSWER.pack(failed, time.monotonic_ns() - began)
             continue
         if file >= 0:
