@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -173,13 +174,14 @@ def disk_of(tmp_path: Path) -> Callable[..., list[str]]:
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("there is no C compiler to build a bad disk with. Run: apt-get install gcc")
-    library = tmp_path / "bad_syncs.so"
     source = Path(__file__).with_name("bad_syncs.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source)], check=True)
 
     def before(sync_sec: float = 0.0, every: int = 0) -> list[str]:
-        settings = [f"SYNC_NS={sync_sec * 1e9:.0f}", f"SYNC_FAILS={every}", f"SYNC_LOG={tmp_path / 'failed'}"]
-        return ["env", f"LD_PRELOAD={library}", *settings]
+        library = tmp_path / f"bad_syncs_{sync_sec}_{every}.so"
+        log = json.dumps(str(tmp_path / "failed"))
+        settings = [f"-DSYNC_NS={sync_sec * 1e9:.0f}LL", f"-DSYNC_FAILS={every}LL", f"-DSYNC_LOG={log}"]
+        subprocess.run([compiler, "-shared", "-fPIC", "-O1", *settings, "-o", str(library), str(source)], check=True)
+        return ["env", f"LD_PRELOAD={library}"]
 
     return before
 
