@@ -6,13 +6,14 @@ The short form records the operations at the file layer; `make test-faults` also
 from __future__ import annotations
 
 import ast
+import asyncio
 import os
 import random
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -85,13 +86,14 @@ def test_the_replay_notices_an_acknowledgement_before_the_sync(tmp_path: Path) -
 
 
 @pytest.mark.faults
-def test_no_state_replayed_from_the_system_calls_lacks_an_acknowledged_call(tmp_path: Path) -> None:
+@pytest.mark.parametrize("written_by", ["thread", "process"])
+def test_no_state_replayed_from_the_system_calls_lacks_an_acknowledged_call(tmp_path: Path, written_by: str) -> None:
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed. Run: apt-get install strace")
     log = tmp_path / "log"
-    program = [sys.executable, __file__, str(tmp_path / "spool")]
+    program = [sys.executable, __file__, str(tmp_path / "spool"), written_by]
     done = subprocess.run(
-        ["strace", "-f", "-s", "9999999", "-xx", "-e", "trace=openat,write", "-o", str(log), *program],
+        ["strace", "-f", "-y", "-s", "9999999", "-xx", "-e", "trace=openat,write", "-o", str(log), *program],
         capture_output=True,
         text=True,
         timeout=600,
@@ -101,7 +103,10 @@ def test_no_state_replayed_from_the_system_calls_lacks_an_acknowledged_call(tmp_
         pytest.skip(f"strace may not trace here: {done.stderr.strip()[:200]}")
     assert done.returncode == 0, done.stderr[-2_000:]
     sent = {call.call_id: call.request_body for call in some_calls(40)}
-    operations = list(parse_strace(log.read_text().splitlines()))
+    lines = log.read_text().splitlines()
+    operations = list(parse_strace(lines))
+    writers = {line.split()[0] for line in lines if " write(" in line and _path_of(line).endswith(".spool")}
+    assert len(writers) == (2 if written_by == "process" else 1)  # the thread begins and ends every segment
     assert sum(operation.kind == "ack" for operation in operations) == len(sent)
     assert replay(operations, sent, tmp_path / "state", 2, 40) >= 1_500
 
@@ -119,7 +124,6 @@ _PARTS = re.compile(r"^(\d+) +(?:(.*) <unfinished \.\.\.>|<\.\.\. \w+ resumed>(.
 
 def parse_strace(lines: Iterable[str]) -> Iterable[Operation]:
     """The operations on segments, and the acknowledgements, which the traced program writes to standard output."""
-    names: dict[str, str] = {}
     begun: dict[str, str] = {}
     for line in lines:
         if parts := _PARTS.match(line):
@@ -134,19 +138,23 @@ def parse_strace(lines: Iterable[str]) -> Iterable[Operation]:
         name, arguments, result = match.groups()
         if name == "openat":
             path = ast.literal_eval("b" + arguments.split(", ")[1]).decode()
-            names.pop(result, None)
             if path.endswith(".spool.new") and "O_CREAT" in arguments:
                 assert "O_DSYNC" in arguments
-                names[result] = Path(path).name.removesuffix(".new")
-                yield Operation("create", names[result])
+                yield Operation("create", Path(path).name.removesuffix(".new"))
         elif name == "write":
-            fd, data = arguments.split(", ")[0], ast.literal_eval("b" + arguments.split(", ")[1])
-            if fd == "1":
+            file, data = Path(_path_of(line)).name, ast.literal_eval("b" + arguments.split(", ")[1])
+            if arguments.startswith("1<"):
                 for call_id in data.decode().split():
                     yield Operation("ack", call_id)
-            elif fd in names:
-                yield Operation("write", names[fd], data[: int(result)])
-                yield Operation("sync", names[fd])  # a write to such a file returns when it is on the device
+            elif file.endswith(".spool"):
+                yield Operation("write", file, data[: int(result)])
+                yield Operation("sync", file)  # a write to such a file returns when it is on the device
+
+
+def _path_of(line: str) -> str:
+    """The path behind the first descriptor of a system call, which `strace -y` names."""
+    match = re.search(r"write\(\d+<([^>]*)>", line)
+    return ast.literal_eval(f'b"{match.group(1)}"').decode() if match else ""
 
 
 if __name__ == "__main__":  # the traced program: acknowledge each call on standard output
@@ -156,4 +164,22 @@ if __name__ == "__main__":  # the traced program: acknowledge each call on stand
             sys.stdout.write(call_id + "\n")
             sys.stdout.flush()
 
-    record(Path(sys.argv[1]), some_calls(40), Announcing(), segment_bytes=6_000)
+    async def record_beside_a_loop(folder: Path) -> None:
+        disk, verdicts, calls = Announcing(), Verdicts(), some_calls(40)
+        writer = SpoolRecorder(folder, "0", config=SpoolConfig(segment_bytes=6_000), loop=asyncio.get_running_loop())
+        for number, call in enumerate(calls, 1):
+            say = verdicts.done(call)
+
+            def done(verdict: Verdict, call: RawCall = call, say: Callable[[Verdict], None] = say) -> None:
+                disk.ack(call.call_id)
+                say(verdict)
+
+            writer.submit(call, done)
+            while number % 3 and len(verdicts.of) < number:
+                await asyncio.sleep(0.001)
+        await asyncio.to_thread(writer.close, 30)
+
+    if sys.argv[2] == "process":
+        asyncio.run(record_beside_a_loop(Path(sys.argv[1])))
+    else:
+        record(Path(sys.argv[1]), some_calls(40), Announcing(), segment_bytes=6_000)
