@@ -27,6 +27,7 @@ from golddiff.record.spool.writer_main import ANSWER, MOST_BYTES
 _log = logging.getLogger(__name__)
 
 _END_SEC = 2.0
+"""Longest wait for the process to end by itself."""
 _PASSED_ON = ("LD_LIBRARY_PATH", "LD_PRELOAD")
 """What it gets of the environment: no credential."""
 
@@ -43,7 +44,6 @@ class Writer:
         self._is_up = False
         self._has_segment = False
         self._waits = False
-        self._has_said = False
         self._listens = False
         self._may_end = False
         self._socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -124,8 +124,8 @@ class Writer:
             answer = b""
         if not answer:
             self._gone()
-        elif not self._has_said:
-            self._is_up = self._has_said = True
+        elif not self._waits:
+            self._is_up = True  # the first word, that it is there
         else:
             error, took_ns = ANSWER.unpack(answer)
             if error == errno.EBADF:
