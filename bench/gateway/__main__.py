@@ -74,6 +74,19 @@ def fsync_ms(folder: Path, count: int = 200) -> float:
     return statistics.median(times) * 1000
 
 
+def processor() -> str:
+    """What the system calls its processor, and whether it is a virtual one."""
+    told = Path("/proc/cpuinfo").read_text()
+    found = re.search(r"^model name\s*: (.*)$", told, re.MULTILINE)
+    return (found[1] if found else platform.machine()) + (" of a virtual machine" if " hypervisor" in told else "")
+
+
+def _ticks() -> tuple[int, int]:
+    """Ticks that all cores worked so far, and those in which they wanted to and the host did not let them."""
+    ticks = [int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return sum(ticks[:3]) + sum(ticks[5:7]), ticks[7]
+
+
 class Bench:
     """All systems, and what was seen of each."""
 
@@ -166,6 +179,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, default=Path("/nonexistent"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--often", type=int, default=15, help="rounds of the targets that compare small times")
     parser.add_argument("--only", help="names of systems that hold this text")
     parser.add_argument("--sections", default="plain,large,streams,growth,stored")
     parser.add_argument("--stored", default="10000,1000000", help="calls in the store for the section `stored`")
@@ -180,7 +194,7 @@ def main() -> None:
         time.sleep(1)
         pin(0, 0)
         pin(provider.pid, 0)
-        began, load_before = time.monotonic(), os.getloadavg()[0]
+        began, load_before, ticks_before = time.monotonic(), os.getloadavg()[0], _ticks()
         systems: list[System] = []
         try:
             with stopped_at_end(systems):
@@ -194,6 +208,8 @@ def main() -> None:
             provider.kill()
             provider.wait()
         found["load"] = [load_before, os.getloadavg()[0]]
+        busy, stolen = (after - before for before, after in zip(ticks_before, _ticks(), strict=True))
+        found["stolen"] = stolen / max(1, busy + stolen)
         found["minutes"] = (time.monotonic() - began) / 60
         found["missing"] = missing
         if options.json:
@@ -242,11 +258,13 @@ def _measure(bench: Bench, systems: list[System], folder: Path, options: argpars
     sections = options.sections.split(",")
     found: dict[str, Any] = {
         "when": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": f"{platform.machine()} Linux, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": f"{processor()}, {os.cpu_count()} cores, Linux, Python {platform.python_version()}",
         "rounds": options.rounds,
+        "often": options.often,
         "seconds": options.seconds,
         "fsync_ms": fsync_ms(folder),
     }
+    pair = [system for system in systems if system.name in (HEADLINE, "nginx")]
     for system in systems:  # connections, caches and the interpreter's own warm-up
         drive(system.port, 4, 0.5, headers=system.headers, first=900_000_000 + 1_000_000 * systems.index(system))
     if "plain" in sections:
@@ -254,6 +272,8 @@ def _measure(bench: Bench, systems: list[System], folder: Path, options: argpars
             print(f"4 KB, {clients} connections", file=sys.stderr)
             found[f"plain_{clients}"] = bench.rounds(options.rounds, systems, clients)
         able = [system for system in systems if system.name in OURS or system.name == "nginx"]
+        print("4 KB, 1 connection, often", file=sys.stderr)
+        found["often_1"] = bench.rounds(options.often, pair, 1)
         for rate in EQUAL_RATES:
             print(f"4 KB, 32 connections, {rate} requests a second", file=sys.stderr)
             found[f"equal_{rate}"] = bench.rounds(options.rounds, able, 32, rate=rate)
@@ -267,6 +287,9 @@ def _measure(bench: Bench, systems: list[System], folder: Path, options: argpars
         found["paced_32"] = bench.rounds(options.rounds, systems, 32, model="paced", spread=STREAM_SEC)
         print("paced streams that begin at once, 32 connections", file=sys.stderr)
         found["paced_32_at_once"] = bench.rounds(options.rounds, systems, 32, model="paced")
+        print("both, often", file=sys.stderr)
+        found["often_paced_32"] = bench.rounds(options.often, pair, 32, model="paced", spread=STREAM_SEC)
+        found["often_paced_32_at_once"] = bench.rounds(options.often, pair, 32, model="paced")
     if "growth" in sections:
         ours = [system for system in systems if system.name == HEADLINE]
         for clients in (10, 100, 1000):

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 BEGIN, END = "<!-- bench/gateway begin -->", "<!-- bench/gateway end -->"
 _BASE = "LiteLLM proxy"
 
@@ -106,8 +109,7 @@ def _streams(found: Rounds, title: str) -> list[str]:
 
 _OURS, _BARE = "golddiff, everything on", "golddiff, bare"
 _QUIET_LOAD = 3
-_LEAST_MS = 0.1
-"""Added milliseconds below which a median of some rounds cannot be told from nothing, on a machine that does more."""
+_DRAWS = 10_000
 
 
 def _equal(found: dict[str, Any]) -> dict[str, Rounds]:
@@ -119,7 +121,7 @@ def _targets(found: dict[str, Any]) -> list[str]:
     """The rows that the project set itself, each from this run alone."""
     lines = ["**Targets**", "", "| | measured | floor | moonshot |", "|---|---|---|---|"]
     plain, alone, paced, together = (
-        found.get(name, {}) for name in ("plain_32", "plain_1", "paced_32", "paced_32_at_once")
+        found.get(name, {}) for name in ("plain_32", "often_1", "often_paced_32", "often_paced_32_at_once")
     )
 
     def add(what: str, measured: str, floor: str, moonshot: str) -> None:
@@ -139,27 +141,55 @@ def _targets(found: dict[str, Any]) -> list[str]:
                     measured = _ratio(rounds, "nginx", system, "per_cpu")
                     add(f"G3: CPU per request over nginx's, {what}, {how}", f"{measured} x", floor, moonshot)
     if _OURS in alone:
-        added, sync = _median(alone[_OURS], "added_p50"), _median(alone[_OURS], "fsync_ms")
+        sync = _median(alone[_OURS], "fsync_ms")
         what = f"G4: added p50, 1 connection (fdatasync {sync:.2f} ms)"
-        add(what, f"{added:.2f} ms", f"{2 * sync + 0.2:.2f} ms", f"{1.2 * sync + 0.1:.2f} ms")
+        measured = f"{_with_interval(alone[_OURS], 'added_p50')} ms"
+        if "nginx" in alone:
+            measured += f" (nginx {_with_interval(alone['nginx'], 'added_p50')})"
+        add(what, measured, f"{2 * sync + 0.2:.2f} ms", f"{1.2 * sync + 0.1:.2f} ms")
     for streams, how in ((paced, "each begun at a moment of its own"), (together, "all begun at one moment")):
         if _OURS in streams and "nginx" in streams:
-            ours, theirs = _median(streams[_OURS], "first_p50"), _median(streams["nginx"], "first_p50")
-            ratio = f"{ours / theirs:.1f} x" if theirs > _LEAST_MS else "no ratio: nginx's cannot be told from nothing"
-            measured = f"{ours:.2f} ms over {theirs:.2f} ms = {ratio}"
+            ours, theirs = (_with_interval(streams[system], "first_p50") for system in (_OURS, "nginx"))
+            measured = f"{ours} ms over {theirs} ms = {_ratio_with_interval(streams, 'first_p50')}"
             add(f"G5: first event of 32 paced streams, {how}: added p50 over nginx's", measured, "3 x", "1.5 x")
     return [*lines, ""] if len(lines) > 4 else []
+
+
+def _bounds(medians: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.quantile(medians, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _medians(rounds: list[dict[str, float]], name: str) -> NDArray[np.float64]:
+    """Medians of rounds drawn again and again; of two systems the same rounds are drawn."""
+    values = np.array([one[name] for one in rounds])
+    drawn = np.random.default_rng(1).integers(len(values), size=(_DRAWS, len(values)))
+    return np.median(values[drawn], axis=1)
+
+
+def _with_interval(rounds: list[dict[str, float]], name: str) -> str:
+    low, high = _bounds(_medians(rounds, name))
+    return f"{_median(rounds, name):.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _ratio_with_interval(found: Rounds, name: str) -> str:
+    """Of what golddiff adds over what nginx adds, unless that cannot be told from nothing."""
+    ours, theirs = (_medians(found[system], name) for system in (_OURS, "nginx"))
+    if _bounds(theirs)[0] <= 0:
+        return "no ratio: nginx's cannot be told from nothing"
+    low, high = _bounds(ours / theirs)
+    return f"{_median(found[_OURS], name) / _median(found['nginx'], name):.1f} [{low:.1f}, {high:.1f}] x"
 
 
 def text(found: dict[str, Any]) -> str:
     """Return the section between the markers."""
     busy = ", so latencies are far from a quiet machine's" if max(found["load"]) > _QUIET_LOAD else ""
     lines = [
-        f"Measured {found['when']} on {found['machine']} (2 hyperthreads of one shared AMD EPYC core; load "
-        f"{found['load'][0]:.0f} before, {found['load'][1]:.0f} after{busy}); "
+        f"Measured {found['when']} on {found['machine']} (load {found['load'][0]:.0f} before, "
+        f"{found['load'][1]:.0f} after{busy}; the host kept {found['stolen']:.0%} of the time that it wanted); "
         f"{found['rounds']} rounds of {found['seconds']:g} s, {found['minutes']:.0f} minutes in all, medians "
-        f"(lowest-highest); fdatasync of 4 KB: median {found['fsync_ms']:.2f} ms before, "
-        f"{found['fsync_ms_after']:.2f} ms after.",
+        f"(lowest-highest), for G4 and G5 {found['often']} rounds and [95 % interval]; fdatasync of 4 KB: median "
+        f"{found['fsync_ms']:.2f} ms before, {found['fsync_ms_after']:.2f} ms after.",
         "",
         *_targets(found),
     ]
