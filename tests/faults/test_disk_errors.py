@@ -44,6 +44,11 @@ def stored(folder: Path) -> list[StoredCall]:
         return list(reader.read())
 
 
+def stored_in(segment: Path) -> list[StoredCall]:
+    """What one segment holds, whatever the others do."""
+    return [call for call in stored(segment.parent) if call.place.segment == segment.name]
+
+
 def test_d3_a_full_disk_drops_with_an_exact_count_and_recording_resumes(tmp_path: Path) -> None:
     disk = Disk(room_bytes=20_000)
     writer = SpoolRecorder(tmp_path, "0", config=SpoolConfig(retry_sec=0.1), create=disk.create)
@@ -140,9 +145,29 @@ def test_d4_a_slow_disk_holds_up_nobody_and_memory_stays_within_the_ring(tmp_pat
     assert {call.call_id for call in stored(tmp_path)} == verdicts.acked
 
 
-@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
-def test_d5_after_a_failed_sync_nothing_of_that_file_is_acknowledged_or_touched(tmp_path: Path, number: int) -> None:
+FAILED_SYNCS = pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+
+
+@FAILED_SYNCS
+def test_d5_calls_of_a_failed_sync_go_into_a_new_file_at_once(tmp_path: Path, number: int) -> None:
     disk = Disk(fail_sync=lambda count: number if count == 5 else 0)
+    writer = SpoolRecorder(tmp_path, "0", config=SpoolConfig(retry_sec=30), create=disk.create)
+    verdicts = Verdicts()
+    calls = [send(writer, verdicts, 1)[0] for _ in range(6)]
+    writer.close(10)
+    assert verdicts.acked == {call.call_id for call in calls}
+    assert not disk.after_failure
+    assert writer.counters["suspect_segments"] == 1
+    first, second = sorted(tmp_path.glob("*.spool"))
+    frame = read_frame(second.read_bytes(), 0, 0, 0)
+    assert frame is not None
+    assert read_header(frame[1], second.name).suspect == first.name
+    assert [call.call_id for call in stored_in(second)] == [call.call_id for call in calls[3:]]
+
+
+@FAILED_SYNCS
+def test_d5_after_a_failed_sync_nothing_of_that_file_is_acknowledged_or_touched(tmp_path: Path, number: int) -> None:
+    disk = Disk(fail_sync=lambda count: number if count in (5, 7) else 0)  # a frame of the first file and of the second
     writer = SpoolRecorder(tmp_path, "0", config=SpoolConfig(retry_sec=0.05), create=disk.create)
     verdicts = Verdicts()
     calls = [send(writer, verdicts, 1)[0] for _ in range(4)]
@@ -150,13 +175,27 @@ def test_d5_after_a_failed_sync_nothing_of_that_file_is_acknowledged_or_touched(
     until_acked(writer, verdicts, 5.0)
     writer.close(10)
     assert not disk.after_failure
-    assert writer.counters["suspect_segments"] == 1
-    first, second = sorted(tmp_path.glob("*.spool"))
-    frame = read_frame(second.read_bytes(), 0, 0, 0)
-    assert frame is not None
-    assert read_header(frame[1], second.name).suspect == first.name
+    assert writer.counters["suspect_segments"] == 2
     got = {call.call_id for call in stored(tmp_path)}
     assert verdicts.acked <= got <= verdicts.acked | {calls[3].call_id}  # a failed commit may still be there
+
+
+def test_d5_a_batch_of_a_failed_sync_keeps_its_order_before_what_waits(tmp_path: Path) -> None:
+    disk = Disk(fail_sync=lambda count: errno.EIO if count == 3 else 0, sync_sec=0.05)
+    writer = SpoolRecorder(tmp_path, "0", create=disk.create)
+    verdicts = Verdicts()
+    calls = send(writer, verdicts, 1)
+    for _ in range(3):  # those of the last round gather while the first are written
+        for call in [raw_call(os.urandom(600)) for _ in range(5)]:
+            calls.append(call)
+            writer.submit(call, verdicts.done(call))
+        time.sleep(0.01)
+    verdicts.wait(len(calls))
+    writer.close(10)
+    assert not verdicts.dropped()
+    _, second = sorted(tmp_path.glob("*.spool"))
+    assert [call.call_id for call in stored_in(second)] == [call.call_id for call in calls[1:]]
+    assert writer.counters["waiting_bytes"] == 0
 
 
 def test_d5_a_disk_that_always_fails_acknowledges_nothing_and_leaves_few_files(tmp_path: Path) -> None:
@@ -171,7 +210,7 @@ def test_d5_a_disk_that_always_fails_acknowledges_nothing_and_leaves_few_files(t
     assert not list(tmp_path.glob("*.spool"))  # a file without a header is of no use to anyone
 
 
-def test_a_spool_that_is_deleted_while_it_is_written_gives_no_false_word(tmp_path: Path) -> None:
+def test_a_spool_that_is_deleted_while_it_is_written_is_begun_anew(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     writer = SpoolRecorder(spool, "0", config=SpoolConfig(retry_sec=0.05))
     verdicts = Verdicts()
@@ -180,12 +219,10 @@ def test_a_spool_that_is_deleted_while_it_is_written_gives_no_false_word(tmp_pat
     for path in spool.iterdir():
         path.unlink()
     spool.rmdir()
-    lost = send(writer, verdicts, 1)
-    assert verdicts.dropped() == {"eio": 1}
-    until_acked(writer, verdicts, 5.0)
+    send(writer, verdicts, 2)
     writer.close(10)
+    assert len(verdicts.acked) == 5
     assert {call.call_id for call in stored(spool)} == verdicts.acked - gone
-    assert lost[0].call_id not in verdicts.acked
 
 
 def test_d3_a_commit_of_which_only_a_part_fits_is_dropped_whole(tmp_path: Path) -> None:

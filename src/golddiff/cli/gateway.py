@@ -209,13 +209,14 @@ class _Parts:
             used = limits.Limits(self.gateway_folder, prices.load(self.gateway_folder))
             gate = keygate.KeyGate(book, used, loop=loop, metrics=counted)
             degraded = {"limits": lambda: used.degraded, "keys": lambda: book.failures}
-        watch = observer.Observer(counted, loop=loop, degraded=degraded)
         recorder = None
         if settings.record:
             from golddiff.record.spool.recorder import SpoolConfig, SpoolRecorder
 
             spool = SpoolConfig(ring_bytes=settings.ring_mb << 20, memory_bytes=settings.history_mb << 20)
             recorder = SpoolRecorder(self.spool_folder, str(number), config=spool, secrets=self.secrets, loop=loop)
+            degraded["spool"] = lambda: recorder.counters["suspect_segments"]
+        watch = observer.Observer(counted, loop=loop, degraded=degraded)
         worker = await Worker.start(
             settings, os.environ, recorder, gate=gate, watcher=watch, listener=self.listeners[number]
         )

@@ -121,8 +121,8 @@ def families(upstreams: Iterable[str]) -> tuple[Family, ...]:
         Family(
             name="golddiff_gateway_degraded_total",
             kind="counter",
-            help="Times that shared state did not answer and a worker went on with its own copy.",
-            labels={"what": ("limits", "keys")},
+            help="Times that a file failed a worker, which went on: with its own copy of limits and keys, in a new spool.",
+            labels={"what": ("limits", "keys", "spool")},
         ),
         Family(name="golddiff_gateway_connections", kind="gauge", help="Client connections that are open."),
         Family(

@@ -55,7 +55,7 @@ class Observer:
 
         Args:
             loop: where to look every second; None: never.
-            degraded: what shared state may fail (`limits`, `keys`), and how often it did in this worker.
+            degraded: which files may fail (`limits`, `keys`, `spool`), and how often they did in this worker.
         """
         self.metrics = metrics
         self._loop = loop
@@ -128,14 +128,14 @@ class Observer:
         self.metrics.count("golddiff_gateway_connections", by=change)
 
     def look(self) -> None:
-        """Count what shared state failed since the last look, and say what takes memory."""
+        """Count how often files failed since the last look, and say what takes memory."""
         for what, size_bytes in self.memory.items():
             self.metrics.set("golddiff_gateway_memory_bytes", size_bytes(), what)
         for what, failures in self._degraded.items():
             now = failures()
             if now > self._seen[what]:
                 self.metrics.count("golddiff_gateway_degraded_total", what, by=now - self._seen[what])
-                self._log.error("shared_state_failed", reason=what, count=now - self._seen[what])
+                self._log.error("files_failed", reason=what, count=now - self._seen[what])
                 self._seen[what] = now
 
     def _look(self) -> None:

@@ -2,7 +2,9 @@
 
 A file whose write or sync failed is never written or synced again, because the kernel may have thrown the failed pages
 away and report the next sync as good (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020). The
-next segment names it as suspect. For `retry_sec` nothing is tried, then a new file with the next call.
+next segment names it as suspect. A file that had taken a frame before it failed is followed by a new one at once, where
+the calls of the failed frame may go, too: disks fail now and then. Where that one fails as well, nothing is tried for
+`retry_sec`, then a new file with the next call.
 
 How it fits: `recorder` asks `is_open` to know whether calls may be encoded for the current segment, and writes their
 frame, or has a `writer` do that; one thing at a time, from whoever has the turn. No decision depends on the wall clock.
@@ -37,7 +39,7 @@ class AppendConfig(msgspec.Struct, frozen=True, kw_only=True):
     segment_sec: float = 600.0
     """Age after which the same is done, so that what was taken from it can be deleted."""
     retry_sec: float = 0.5
-    """Seconds between two tries after the disk failed; calls in between are dropped."""
+    """Seconds without a try after a new segment failed, too; calls in between are dropped."""
 
 
 class Appender:
@@ -57,13 +59,18 @@ class Appender:
         self._config = config
         self._create = create
         self._clock = clock
-        self._writer = writer
+        self.writer = writer
+        """Appends for the event loop; may be replaced while no segment is open."""
         self._sent_bytes = 0
         self._segment: Segment | None = None
         self._since = 0.0
         self._sequence = 0
         self._suspect = ""
         self._retry_at = float("-inf")
+        self._holds_frames = False
+        """The segment has taken a frame."""
+        self.may_try_again = False
+        """The frame that failed last is worth a try in another segment."""
         self.reason = Drop.EIO
         """Why the disk could not be written when it last could not."""
         self.sync_sec = 0.0
@@ -89,10 +96,11 @@ class Appender:
             self.give_up(_reason(error))
             return False
         self._segment, self._sequence, self._suspect = segment, segment.sequence, ""
+        self._holds_frames = False
         self._since = self._clock()
         self.counts["segments"] += 1
-        if self._writer is not None:
-            self._writer.use(self._folder / segment.name, segment.fileno())
+        if self.writer is not None:
+            self.writer.use(self._folder / segment.name, segment.fileno())
         return True
 
     def write(self, kind: int, payload: bytes) -> bool:
@@ -110,11 +118,11 @@ class Appender:
 
     def send(self, kind: int, payload: bytes) -> bool:
         """Have the writer append a frame, whose answer `sent` is given; False: it does not, `write` has to."""
-        if self._writer is None or self._segment is None:
+        if self.writer is None or self._segment is None:
             return False
         frame = self._segment.frame(kind, payload)
         self._sent_bytes = len(frame)
-        return self._writer.send(frame)
+        return self.writer.send(frame)
 
     def sent(self, error: int, took_ns: int) -> bool:
         """Return what `write` does, of the frame that the writer was sent."""
@@ -130,13 +138,17 @@ class Appender:
             self._suspect = segment.name
             self.counts["suspect_segments"] += 1
             _log.error(
-                "spool %s: segment %s could not be written (%s); calls are dropped until another can",
+                "spool %s: segment %s could not be written (%s); calls are dropped unless another can",
                 self._worker,
                 segment.name,
                 failed.strerror,
             )
+            self.may_try_again = self._holds_frames
             self.give_up(_reason(failed))
+            if self.may_try_again:
+                self._retry_at = self._clock()
             return False
+        self._holds_frames = True
         self.counts["syncs"] += 1
         self.counts["sync_ns"] += took_ns
         self.counts["stored_bytes"] += size_bytes
@@ -168,8 +180,8 @@ class Appender:
         self._retry_at = self._clock() + self._config.retry_sec
 
     def _let_go(self) -> None:
-        if self._writer is not None:
-            self._writer.let_go()
+        if self.writer is not None:
+            self.writer.let_go()
 
 
 def _reason(error: OSError) -> Drop:

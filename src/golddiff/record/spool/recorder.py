@@ -195,12 +195,11 @@ class SpoolRecorder:
         appender = self._appender
         items, self._sent = self._sent, []
         try:
-            verdict = ACKED if appender.sent(error, took_ns) else Verdict(appender.reason)
+            verdicts = self._verdicts(items, appender.sent(error, took_ns))
         except Exception as fault:
             _log.error("spool %s: %s after writing; its batch is dropped", self._worker, type(fault).__name__)
             appender.give_up(Drop.INTERNAL)
-            verdict = Verdict(Drop.INTERNAL)
-        verdicts: _Verdicts = [(items, verdict)]
+            verdicts = [(items, Verdict(Drop.INTERNAL))]
         with self._lock:
             self._count(verdicts)
             for_thread = self._closed or appender.is_old
@@ -296,12 +295,19 @@ class SpoolRecorder:
         if not self._waiting:
             return None
         if not appender.is_open:
+            self._renew_writer()
             if not appender.open():
                 self._drop_waiting(appender.reason)
                 return None
             self._encoder.start_segment()
         pressed = self._waiting_bytes > _PRESSED_SHARE * self._config.ring_bytes
         return self._encode(max(_PRESSED_SEC if pressed else _TURN_SEC, appender.sync_sec), 1 << 62)
+
+    def _renew_writer(self) -> None:
+        """Start another process where the last one is gone, before a segment begins."""
+        if self._writer is not None and self._writer.is_due and self._loop is not None and not self._closed:
+            self._writer.end()
+            self._writer = self._appender.writer = start_writer(self._loop, self._written)
 
     def _commit(self, encoded: _Encoded | None) -> _Verdicts:
         """Write what was encoded, or what waits, and sync it; return what is to be said of it."""
@@ -313,8 +319,7 @@ class SpoolRecorder:
                 encoded = self._encode_what_waits()
             if encoded is not None:
                 items, kind, payload = encoded
-                stored = appender.write(kind, payload)
-                verdicts = [(items, ACKED if stored else Verdict(appender.reason))]
+                verdicts = self._verdicts(items, appender.write(kind, payload))
                 items = []
             if appender.is_old:
                 self._release(verdicts)  # nobody waits for the end of a segment
@@ -327,6 +332,17 @@ class SpoolRecorder:
         return verdicts
 
     # ---- verdicts
+
+    def _verdicts(self, items: list[_Item], stored: bool) -> _Verdicts:
+        """Return what is to be said of calls that were written; those that get a second try go back into the ring.
+
+        They come first there, so first into a segment: where that fails they are dropped. Should the failed frame be on
+        the disk after all, whoever reads both knows the calls by their ids.
+        """
+        if not stored and self._appender.may_try_again:
+            self._waiting.extendleft(reversed(items))
+            return []
+        return [(items, ACKED if stored else Verdict(self._appender.reason))]
 
     def _drop_waiting(self, reason: Drop) -> None:
         dropped: list[_Item] = []

@@ -17,6 +17,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 _END_SEC = 2.0
 """Longest wait for the process to end by itself."""
+_RENEW_SEC = 60.0
+"""Shortest time from one process to the next: one that cannot live is not started over and over."""
 _PASSED_ON = ("LD_LIBRARY_PATH", "LD_PRELOAD")
 """What it gets of the environment: no credential."""
 
@@ -41,7 +44,9 @@ class Writer:
     def __init__(self, loop: asyncio.AbstractEventLoop, answered: Callable[[int, int], None]) -> None:
         self._loop = loop
         self._answered = answered
+        self._started = time.monotonic()
         self._is_up = False
+        self._is_gone = False
         self._has_segment = False
         self._waits = False
         self._listens = False
@@ -63,6 +68,11 @@ class Writer:
             other.close()
         self._socket.setblocking(False)
         loop.call_soon_threadsafe(self._listen)
+
+    @property
+    def is_due(self) -> bool:
+        """It is gone, and not so soon after its start that another would go the same way."""
+        return self._is_gone and time.monotonic() - self._started >= _RENEW_SEC
 
     def use(self, path: Path, descriptor: int) -> None:
         """Append what follows to this segment."""
@@ -136,10 +146,10 @@ class Writer:
 
     def _gone(self) -> None:
         """It ended. The socket stays open until `end`: the thread uses its number."""
-        self._is_up = False
+        self._is_up, self._is_gone = False, True
         self._stop_listening()
         if not self._may_end:
-            _log.error("the process that writes the spool is gone; a thread writes it from now on")
+            _log.error("the process that writes the spool is gone; a thread writes until another is started")
         if self._waits:  # nobody knows how much of it is on the disk
             self._waits = False
             self._answered(errno.EIO, 0)
