@@ -121,7 +121,7 @@ def families(upstreams: Iterable[str]) -> tuple[Family, ...]:
         Family(
             name="golddiff_gateway_degraded_total",
             kind="counter",
-            help="Times that a file failed a worker, which went on: with its own copy of limits and keys, in a new spool.",
+            help="Times that a file failed a worker. It goes on: by its own copy of limits and keys, in a new spool.",
             labels={"what": ("limits", "keys", "spool")},
         ),
         Family(name="golddiff_gateway_connections", kind="gauge", help="Client connections that are open."),

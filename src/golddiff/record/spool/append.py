@@ -2,9 +2,9 @@
 
 A file whose write or sync failed is never written or synced again, because the kernel may have thrown the failed pages
 away and report the next sync as good (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020). The
-next segment names it as suspect. A file that had taken a frame before it failed is followed by a new one at once, where
-the calls of the failed frame may go, too: disks fail now and then. Where that one fails as well, nothing is tried for
-`retry_sec`, then a new file with the next call.
+next segment names it as suspect. After a first failure a new file may be tried at once, and the calls of the failed
+frame go there: disks fail now and then. Where that one fails as well, nothing is tried for a moment, and for longer with
+each failure up to `retry_sec`.
 
 How it fits: `recorder` asks `is_open` to know whether calls may be encoded for the current segment, and writes their
 frame, or has a `writer` do that; one thing at a time, from whoever has the turn. No decision depends on the wall clock.
@@ -28,6 +28,9 @@ from golddiff.record.spool.writer import Writer
 
 _log = logging.getLogger(__name__)
 
+_SHORTEST_PAUSE_SEC = 0.02
+"""After a second failure; each further one doubles it."""
+
 
 class AppendConfig(msgspec.Struct, frozen=True, kw_only=True):
     """When a segment ends, and what its header says."""
@@ -39,7 +42,7 @@ class AppendConfig(msgspec.Struct, frozen=True, kw_only=True):
     segment_sec: float = 600.0
     """Age after which the same is done, so that what was taken from it can be deleted."""
     retry_sec: float = 0.5
-    """Seconds without a try after a new segment failed, too; calls in between are dropped."""
+    """Longest time without a try while the disk fails; calls in between are dropped."""
 
 
 class Appender:
@@ -67,15 +70,18 @@ class Appender:
         self._sequence = 0
         self._suspect = ""
         self._retry_at = float("-inf")
-        self._holds_frames = False
-        """The segment has taken a frame."""
-        self.may_try_again = False
-        """The frame that failed last is worth a try in another segment."""
+        self._failures = 0
+        """Times that the disk failed since it last took a frame."""
         self.reason = Drop.EIO
         """Why the disk could not be written when it last could not."""
         self.sync_sec = 0.0
         """How long the last write took, with its sync."""
         self.counts = dict.fromkeys(["syncs", "sync_ns", "segments", "suspect_segments", "stored_bytes"], 0)
+
+    @property
+    def may_try_again(self) -> bool:
+        """Whether what just failed is worth another segment at once."""
+        return self._failures == 1
 
     @property
     def is_open(self) -> bool:
@@ -96,7 +102,6 @@ class Appender:
             self.give_up(_reason(error))
             return False
         self._segment, self._sequence, self._suspect = segment, segment.sequence, ""
-        self._holds_frames = False
         self._since = self._clock()
         self.counts["segments"] += 1
         if self.writer is not None:
@@ -143,12 +148,9 @@ class Appender:
                 segment.name,
                 failed.strerror,
             )
-            self.may_try_again = self._holds_frames
             self.give_up(_reason(failed))
-            if self.may_try_again:
-                self._retry_at = self._clock()
             return False
-        self._holds_frames = True
+        self._failures = 0
         self.counts["syncs"] += 1
         self.counts["sync_ns"] += took_ns
         self.counts["stored_bytes"] += size_bytes
@@ -171,13 +173,16 @@ class Appender:
             segment.finish()
 
     def give_up(self, reason: Drop) -> None:
-        """Never touch this segment again; try no other for a while."""
+        """Never touch this segment again, and try no other for a while if this is not the first failure."""
         segment, self._segment = self._segment, None
         if segment is not None:
             self._let_go()
             segment.give_up()
         self.reason = reason
-        self._retry_at = self._clock() + self._config.retry_sec
+        self._failures += 1
+        if not self.may_try_again:
+            pause = _SHORTEST_PAUSE_SEC * 2.0 ** min(self._failures - 2, 30)
+            self._retry_at = self._clock() + min(pause, self._config.retry_sec)
 
     def _let_go(self) -> None:
         if self.writer is not None:

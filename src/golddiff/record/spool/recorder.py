@@ -296,7 +296,7 @@ class SpoolRecorder:
             return None
         if not appender.is_open:
             self._renew_writer()
-            if not appender.open():
+            if not (appender.open() or (appender.may_try_again and appender.open())):
                 self._drop_waiting(appender.reason)
                 return None
             self._encoder.start_segment()
