@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import resource
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from faults.disks import FULL, Disk
 from golddiff.record.capture import RawCall
 from golddiff.record.spool import SpoolConfig, SpoolReader, SpoolRecorder, StoredCall
+from golddiff.record.spool.files import SegmentFile
 from golddiff.record.spool.frames import read_frame, read_header
 from record.spool.calls import Verdicts, raw_call, record_together
 
@@ -196,6 +198,34 @@ def test_d5_a_batch_of_a_failed_sync_keeps_its_order_before_what_waits(tmp_path:
     _, second = sorted(tmp_path.glob("*.spool"))
     assert [call.call_id for call in stored_in(second)] == [call.call_id for call in calls[1:]]
     assert writer.counters["waiting_bytes"] == 0
+
+
+def test_d5_a_new_file_that_cannot_be_begun_is_tried_once_more(tmp_path: Path) -> None:
+    disk = Disk(fail_sync=lambda count: errno.EIO if count in (1, 4) else 0)  # the first header, and the next one's
+    writer = SpoolRecorder(tmp_path, "0", config=SpoolConfig(retry_sec=30, segment_bytes=500), create=disk.create)
+    verdicts = Verdicts()
+    calls = [send(writer, verdicts, 1)[0] for _ in range(4)]
+    writer.close(10)
+    assert not verdicts.dropped()
+    assert [call.call_id for call in stored(tmp_path)] == [call.call_id for call in calls]
+
+
+def test_d5_while_the_disk_fails_it_is_tried_less_and_less_often(tmp_path: Path) -> None:
+    now, tries = [0.0], []
+
+    def create(path: Path) -> SegmentFile:
+        tries.append(now[0])
+        raise OSError(errno.EIO, "Input/output error")
+
+    writer = SpoolRecorder(tmp_path, "0", config=SpoolConfig(retry_sec=0.1), create=create, clock=lambda: now[0])
+    verdicts = Verdicts()
+    for step in range(50):
+        now[0] = step / 100
+        send(writer, verdicts, 1)
+    writer.close(10)
+    pauses = [after - before for before, after in itertools.pairwise(tries)]
+    assert pauses == pytest.approx([0, 0.02, 0.04, 0.08, 0.1, 0.1, 0.1], abs=0.011)  # a call comes every 0.01
+    assert verdicts.dropped() == {"eio": 50}
 
 
 def test_d5_a_disk_that_always_fails_acknowledges_nothing_and_leaves_few_files(tmp_path: Path) -> None:

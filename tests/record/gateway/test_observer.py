@@ -86,7 +86,7 @@ def test_connections_go_up_and_down(metrics: Metrics) -> None:
     assert metrics.value("golddiff_gateway_connections") == 1
 
 
-def test_what_shared_state_failed_is_counted_once(metrics: Metrics) -> None:
+def test_what_files_failed_is_counted_once(metrics: Metrics) -> None:
     failed = [0]
 
     async def run() -> None:

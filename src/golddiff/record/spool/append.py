@@ -3,8 +3,8 @@
 A file whose write or sync failed is never written or synced again, because the kernel may have thrown the failed pages
 away and report the next sync as good (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020). The
 next segment names it as suspect. After a first failure a new file may be tried at once, and the calls of the failed
-frame go there: disks fail now and then. Where that one fails as well, nothing is tried for a moment, and for longer with
-each failure up to `retry_sec`.
+frame go there: disks fail now and then. Where that one fails as well, nothing is tried for a moment, which is longer
+after each failure, up to `retry_sec`.
 
 How it fits: `recorder` asks `is_open` to know whether calls may be encoded for the current segment, and writes their
 frame, or has a `writer` do that; one thing at a time, from whoever has the turn. No decision depends on the wall clock.
