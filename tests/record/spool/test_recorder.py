@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import random
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from faults.disks import Disk
 from golddiff.errors import RightsError, UsageError
 from golddiff.record.capture import Attempted, Drop, RawCall, Verdict
 from golddiff.record.spool import clean, encode, groups, recorder
@@ -47,6 +49,29 @@ def bytes_on_disk(folder: Path) -> bytes:
     for stored in read(folder):
         data += repr(stored).encode()
     return data
+
+
+def test_a_failed_write_is_tried_again_though_the_loop_has_stopped(tmp_path: Path) -> None:
+    disk = Disk(recording=False, sync_sec=0.05, fail_sync=lambda count: errno.EIO if count == 3 else 0)
+    verdicts = Verdicts()
+    loop = asyncio.new_event_loop()
+
+    async def work() -> SpoolRecorder:
+        writer = SpoolRecorder(tmp_path, "0", create=disk.create, loop=asyncio.get_running_loop())
+        for number in range(2):
+            call = raw_call(b"%d" % number)
+            writer.submit(call, verdicts.done(call))
+            while not number and not verdicts.of:
+                await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)
+        return writer
+
+    writer = loop.run_until_complete(work())
+    verdicts.wait(2)  # while nobody runs the loop
+    writer.close(10)
+    loop.close()
+    assert len(verdicts.acked) == 2
+    assert writer.counters["suspect_segments"] == 1
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -213,7 +213,7 @@ def test_a_process_that_is_killed_between_two_frames_costs_no_call(tmp_path: Pat
 def test_a_process_that_was_killed_is_started_again_with_a_new_segment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_thread: list[bytes]
 ) -> None:
-    monkeypatch.setattr(writer_module, "_RENEW_SEC", 0.0)
+    monkeypatch.setattr(recorder_module, "_RENEW_SEC", 0.0)
 
     async def work(recording: Recording) -> None:
         await recording.warm()
@@ -233,6 +233,48 @@ def test_a_process_that_was_killed_is_started_again_with_a_new_segment(
     assert len(recording.verdicts.acked) == len(recording.calls)
     assert [call.call_id for call in read(tmp_path)] == [call.call_id for call in recording.calls]
     assert not is_there(recording.pid)
+
+
+def test_a_process_that_lives_serves_one_segment_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "_RENEW_SEC", 0.0)
+
+    async def work(recording: Recording) -> None:
+        await recording.warm()
+        first = recording.pid
+        await recording.send(*(os.urandom(900) for _ in range(20)))
+        assert recording.recorder.counters["segments"] > 3
+        assert recording.pid == first
+
+    record(tmp_path, work, segment_bytes=5_000)
+
+
+def test_a_process_that_could_not_be_started_again_is_tried_with_a_later_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "_RENEW_SEC", 0.0)
+    real, failures = subprocess.Popen, [OSError(errno.EAGAIN, "Try again"), MemoryError("no room")]
+
+    def popen(*arguments: object, **options: object) -> object:
+        if failures:
+            raise failures.pop()
+        return real(*arguments, **options)  # type: ignore[call-overload]
+
+    async def work(recording: Recording) -> None:
+        await recording.warm()
+        first, process = recording.pid, recording.recorder._writer
+        monkeypatch.setattr(subprocess, "Popen", popen)
+        os.kill(first, signal.SIGKILL)
+        while process._is_up:  # type: ignore[union-attr]
+            await asyncio.sleep(0.001)
+        while recording.recorder._writer in (process, None):
+            await recording.send(os.urandom(900))
+        assert not failures
+        assert recording.pid != first
+
+    recording = record(tmp_path, work, segment_bytes=5_000)
+    assert len(recording.verdicts.acked) == len(recording.calls)
 
 
 def test_a_process_that_cannot_live_is_not_started_over_and_over(tmp_path: Path) -> None:

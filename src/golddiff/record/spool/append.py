@@ -71,7 +71,10 @@ class Appender:
         self._suspect = ""
         self._retry_at = float("-inf")
         self._failures = 0
-        """Times that the disk failed since it last took a frame."""
+        """Times that the disk failed since it was sound."""
+        self._failed_at = float("-inf")
+        self._took_frame = False
+        """Since it failed last."""
         self.reason = Drop.EIO
         """Why the disk could not be written when it last could not."""
         self.sync_sec = 0.0
@@ -150,7 +153,7 @@ class Appender:
             )
             self.give_up(_reason(failed))
             return False
-        self._failures = 0
+        self._took_frame = True
         self.counts["syncs"] += 1
         self.counts["sync_ns"] += took_ns
         self.counts["stored_bytes"] += size_bytes
@@ -179,10 +182,14 @@ class Appender:
             self._let_go()
             segment.give_up()
         self.reason = reason
+        now = self._clock()
+        if self._took_frame and now - self._failed_at >= _SHORTEST_PAUSE_SEC:
+            self._failures = 0  # not for a frame sooner: a disk that takes every second one would get a file for each
+        self._took_frame, self._failed_at = False, now
         self._failures += 1
         if not self.may_try_again:
             pause = _SHORTEST_PAUSE_SEC * 2.0 ** min(self._failures - 2, 30)
-            self._retry_at = self._clock() + min(pause, self._config.retry_sec)
+            self._retry_at = now + min(pause, self._config.retry_sec)
 
     def _let_go(self) -> None:
         if self.writer is not None:

@@ -31,7 +31,8 @@ class Encoder:
         self._remembered: Remembered = {}
         self._number = 0
         self.counts = dict.fromkeys(["body_bytes", "scanned_bytes", "left_out_bodies"], 0)
-        """Bytes that came, bytes of requests that were scanned for secrets, bodies that could not be."""
+        """Bytes that came, bytes of requests that were scanned for secrets, bodies that could not be. A call that
+        is encoded again counts again."""
 
     @property
     def history_bytes(self) -> int:

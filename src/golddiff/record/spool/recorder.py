@@ -54,6 +54,9 @@ and the ring would fill."""
 _LARGE_BYTES = 128 << 10
 """Calls of this size and above are left to the thread: an event loop has others to serve."""
 
+_RENEW_SEC = 60.0
+"""Shortest time from one process that writes to the next: one that cannot live is not started over and over."""
+
 Done: TypeAlias = Callable[[Verdict], None]
 _Item: TypeAlias = tuple[RawCall, Done, int]
 _Encoded: TypeAlias = tuple[list[_Item], int, bytes]
@@ -107,7 +110,9 @@ class SpoolRecorder:
         self._encoder = Encoder(
             config.memory_bytes, config.window_bytes, config.batch_bytes, dict.fromkeys(secrets, "gateway-credential")
         )
-        self._writer = start_writer(loop, self._written) if loop is not None and create is create_file else None
+        self._may_have_writer = loop is not None and create is create_file
+        self._writer = start_writer(loop, self._written) if loop is not None and self._may_have_writer else None
+        self._writer_since = time.monotonic()
         self._appender = Appender(folder, self._worker, config, create, clock, self._writer)
         self._sent: list[_Item] = []
         """Calls whose frame the writer has."""
@@ -202,7 +207,7 @@ class SpoolRecorder:
             verdicts = [(items, Verdict(Drop.INTERNAL))]
         with self._lock:
             self._count(verdicts)
-            for_thread = self._closed or appender.is_old
+            for_thread = self._closed or appender.is_old or not appender.is_open
             more = bool(self._waiting)
             self._turn_is_out = for_thread or more
         self._say(verdicts)
@@ -280,7 +285,7 @@ class SpoolRecorder:
             more = bool(self._waiting)
             if not more:
                 self._ended = self._turn_is_out = self._closed
-        if more and self._loop is not None and not self._closed:
+        if more and self._loop is not None and self._appender.is_open and not self._closed:
             try:
                 self._loop.call_soon_threadsafe(self._encode_here)
                 more = False
@@ -304,10 +309,17 @@ class SpoolRecorder:
         return self._encode(max(_PRESSED_SEC if pressed else _TURN_SEC, appender.sync_sec), 1 << 62)
 
     def _renew_writer(self) -> None:
-        """Start another process where the last one is gone, before a segment begins."""
-        if self._writer is not None and self._writer.is_due and self._loop is not None and not self._closed:
-            self._writer.end()
-            self._writer = self._appender.writer = start_writer(self._loop, self._written)
+        """Start another process where there is none any more, before a segment begins."""
+        old, loop = self._writer, self._loop
+        if loop is None or not self._may_have_writer or self._closed or (old is not None and not old.is_gone):
+            return
+        if time.monotonic() - self._writer_since < _RENEW_SEC:
+            return
+        self._writer_since = time.monotonic()
+        self._writer = self._appender.writer = None
+        if old is not None:
+            old.end()
+        self._writer = self._appender.writer = start_writer(loop, self._written)
 
     def _commit(self, encoded: _Encoded | None) -> _Verdicts:
         """Write what was encoded, or what waits, and sync it; return what is to be said of it."""
@@ -339,7 +351,7 @@ class SpoolRecorder:
         They come first there, so first into a segment: where that fails they are dropped. Should the failed frame be on
         the disk after all, whoever reads both knows the calls by their ids.
         """
-        if not stored and self._appender.may_try_again:
+        if not stored and self._appender.may_try_again and not self._abandoned:
             self._waiting.extendleft(reversed(items))
             return []
         return [(items, ACKED if stored else Verdict(self._appender.reason))]

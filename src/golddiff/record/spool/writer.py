@@ -17,7 +17,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -29,8 +28,6 @@ _log = logging.getLogger(__name__)
 
 _END_SEC = 2.0
 """Longest wait for the process to end by itself."""
-_RENEW_SEC = 60.0
-"""Shortest time from one process to the next: one that cannot live is not started over and over."""
 _PASSED_ON = ("LD_LIBRARY_PATH", "LD_PRELOAD")
 """What it gets of the environment: no credential."""
 
@@ -44,9 +41,9 @@ class Writer:
     def __init__(self, loop: asyncio.AbstractEventLoop, answered: Callable[[int, int], None]) -> None:
         self._loop = loop
         self._answered = answered
-        self._started = time.monotonic()
+        self.is_gone = False
+        """It writes nothing any more."""
         self._is_up = False
-        self._is_gone = False
         self._has_segment = False
         self._waits = False
         self._listens = False
@@ -67,12 +64,11 @@ class Writer:
         finally:
             other.close()
         self._socket.setblocking(False)
-        loop.call_soon_threadsafe(self._listen)
-
-    @property
-    def is_due(self) -> bool:
-        """It is gone, and not so soon after its start that another would go the same way."""
-        return self._is_gone and time.monotonic() - self._started >= _RENEW_SEC
+        try:
+            loop.call_soon_threadsafe(self._listen)
+        except RuntimeError:  # it was closed meanwhile
+            self.end()
+            raise
 
     def use(self, path: Path, descriptor: int) -> None:
         """Append what follows to this segment."""
@@ -139,14 +135,16 @@ class Writer:
         else:
             error, took_ns = ANSWER.unpack(answer)
             if error == errno.EBADF:
-                self._is_up = False
-                _log.error("the process that writes the spool got no descriptor; a thread writes it from now on")
+                self._is_up, self.is_gone = False, True
+                _log.error(
+                    "the process that writes the spool got no file; a thread writes until another is started"
+                )
             self._waits = False
             self._answered(error, took_ns)
 
     def _gone(self) -> None:
         """It ended. The socket stays open until `end`: the thread uses its number."""
-        self._is_up, self._is_gone = False, True
+        self._is_up, self.is_gone = False, True
         self._stop_listening()
         if not self._may_end:
             _log.error("the process that writes the spool is gone; a thread writes until another is started")
@@ -170,6 +168,6 @@ def start_writer(loop: asyncio.AbstractEventLoop, answered: Callable[[int, int],
         return None
     try:
         return Writer(loop, answered)
-    except (OSError, AttributeError, TypeError) as error:
+    except (OSError, AttributeError, TypeError, RuntimeError) as error:
         _log.warning("the spool is written by a thread, since no process can be started: %s", error)
         return None
