@@ -136,9 +136,7 @@ class Writer:
             error, took_ns = ANSWER.unpack(answer)
             if error == errno.EBADF:
                 self._is_up, self.is_gone = False, True
-                _log.error(
-                    "the process that writes the spool got no file; a thread writes until another is started"
-                )
+                _log.error("the process that writes the spool got no file; a thread writes until another is started")
             self._waits = False
             self._answered(error, took_ns)
 
