@@ -42,8 +42,8 @@ class Recording:
 
     @property
     def pid(self) -> int:
-        assert self.recorder._writer is not None
-        return self.recorder._writer._process.pid
+        assert self.recorder._appender.writer is not None
+        return self.recorder._appender.writer._process.pid
 
     def submit(self, body: bytes) -> RawCall:
         call = raw_call(body)
@@ -65,7 +65,7 @@ class Recording:
     async def warm(self) -> None:
         """Wait until the process writes."""
         await self.send(b"first")
-        writer = self.recorder._writer
+        writer = self.recorder._appender.writer
         assert writer is not None
         while not (writer._is_up and writer._has_segment):
             await asyncio.sleep(0.001)
@@ -159,7 +159,7 @@ from golddiff.record.spool import SpoolRecorder
 from record.spool.calls import raw_call
 async def work():
     recorder = SpoolRecorder(Path({folder!r}), "0", loop=asyncio.get_running_loop())
-    recorder.submit(raw_call(), lambda verdict: print(recorder._writer._process.pid, flush=True))
+    recorder.submit(raw_call(), lambda verdict: print(recorder._appender.writer._process.pid, flush=True))
     await asyncio.sleep(60)
 asyncio.run(work())
 """
@@ -199,7 +199,7 @@ def test_a_process_that_is_killed_between_two_frames_costs_no_call(tmp_path: Pat
     async def work(recording: Recording) -> None:
         await recording.warm()
         os.kill(recording.pid, signal.SIGKILL)
-        while recording.recorder._writer._is_up:  # type: ignore[union-attr]
+        while recording.recorder._appender.writer._is_up:  # type: ignore[union-attr]
             await asyncio.sleep(0.001)
         by_thread.clear()
         await recording.send(*conversation(5))
@@ -217,7 +217,7 @@ def test_a_process_that_was_killed_is_started_again_with_a_new_segment(
 
     async def work(recording: Recording) -> None:
         await recording.warm()
-        first, process = recording.pid, recording.recorder._writer
+        first, process = recording.pid, recording.recorder._appender.writer
         os.kill(first, signal.SIGKILL)
         while process._is_up:  # type: ignore[union-attr]
             await asyncio.sleep(0.001)
@@ -263,12 +263,12 @@ def test_a_process_that_could_not_be_started_again_is_tried_with_a_later_segment
 
     async def work(recording: Recording) -> None:
         await recording.warm()
-        first, process = recording.pid, recording.recorder._writer
+        first, process = recording.pid, recording.recorder._appender.writer
         monkeypatch.setattr(subprocess, "Popen", popen)
         os.kill(first, signal.SIGKILL)
         while process._is_up:  # type: ignore[union-attr]
             await asyncio.sleep(0.001)
-        while recording.recorder._writer in (process, None):
+        while recording.recorder._appender.writer in (process, None):
             await recording.send(os.urandom(900))
         assert not failures
         assert recording.pid != first

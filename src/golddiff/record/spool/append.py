@@ -55,14 +55,13 @@ class Appender:
         config: AppendConfig,
         create: CreateFile,
         clock: Callable[[], float],
-        writer: Writer | None = None,
     ) -> None:
         self._folder = folder
         self._worker = worker
         self._config = config
         self._create = create
         self._clock = clock
-        self.writer = writer
+        self.writer: Writer | None = None
         """Appends for the event loop; may be replaced while no segment is open."""
         self._sent_bytes = 0
         self._segment: Segment | None = None

@@ -111,9 +111,8 @@ class SpoolRecorder:
             config.memory_bytes, config.window_bytes, config.batch_bytes, dict.fromkeys(secrets, "gateway-credential")
         )
         self._may_have_writer = loop is not None and create is create_file
-        self._writer = start_writer(loop, self._written) if loop is not None and self._may_have_writer else None
-        self._writer_since = time.monotonic()
-        self._appender = Appender(folder, self._worker, config, create, clock, self._writer)
+        self._writer_since = float("-inf")
+        self._appender = Appender(folder, self._worker, config, create, clock)
         self._sent: list[_Item] = []
         """Calls whose frame the writer has."""
         self._work: SimpleQueue[_Encoded | None] = SimpleQueue()
@@ -128,6 +127,7 @@ class SpoolRecorder:
         self._loop_is_deaf = False
         """Nobody but the thread hears the writer: the loop does not run, or waits for `close`."""
         self._counts = dict.fromkeys(["submitted", "acked", *(f"dropped_{drop}" for drop in Drop)], 0)
+        self._start_writer()
         self._thread = threading.Thread(target=self._run, name=f"spool-{worker}", daemon=True)
         self._thread.start()
 
@@ -255,16 +255,16 @@ class SpoolRecorder:
             try:
                 encoded = self._work.get(timeout=_IDLE_SEC)
             except Empty:
-                if self._writer is not None:
-                    self._writer.look(self._loop_is_deaf)
+                if self._appender.writer is not None:
+                    self._appender.writer.look(self._loop_is_deaf)
                 if not self._take_turn():
                     continue
                 encoded = None
             while self._keep_turn(self._commit(encoded)):
                 encoded = None
         self._appender.finish()
-        if self._writer is not None:
-            self._writer.end()
+        if self._appender.writer is not None:
+            self._appender.writer.end()
 
     def _take_turn(self) -> bool:
         with self._lock:
@@ -300,7 +300,7 @@ class SpoolRecorder:
         if not self._waiting:
             return None
         if not appender.is_open:
-            self._renew_writer()
+            self._start_writer()
             if not (appender.open() or (appender.may_try_again and appender.open())):
                 self._drop_waiting(appender.reason)
                 return None
@@ -308,18 +308,18 @@ class SpoolRecorder:
         pressed = self._waiting_bytes > _PRESSED_SHARE * self._config.ring_bytes
         return self._encode(max(_PRESSED_SEC if pressed else _TURN_SEC, appender.sync_sec), 1 << 62)
 
-    def _renew_writer(self) -> None:
-        """Start another process where there is none any more, before a segment begins."""
-        old, loop = self._writer, self._loop
+    def _start_writer(self) -> None:
+        """Start a process that writes where there is none, or none any more, before a segment begins."""
+        old, loop = self._appender.writer, self._loop
         if loop is None or not self._may_have_writer or self._closed or (old is not None and not old.is_gone):
             return
         if time.monotonic() - self._writer_since < _RENEW_SEC:
             return
         self._writer_since = time.monotonic()
-        self._writer = self._appender.writer = None
+        self._appender.writer = None
         if old is not None:
             old.end()
-        self._writer = self._appender.writer = start_writer(loop, self._written)
+        self._appender.writer = start_writer(loop, self._written)
 
     def _commit(self, encoded: _Encoded | None) -> _Verdicts:
         """Write what was encoded, or what waits, and sync it; return what is to be said of it."""
