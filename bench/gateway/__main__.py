@@ -272,8 +272,9 @@ def _measure(bench: Bench, systems: list[System], folder: Path, options: argpars
             print(f"4 KB, {clients} connections", file=sys.stderr)
             found[f"plain_{clients}"] = bench.rounds(options.rounds, systems, clients)
         able = [system for system in systems if system.name in OURS or system.name == "nginx"]
-        print("4 KB, 1 connection, often", file=sys.stderr)
-        found["often_1"] = bench.rounds(options.often, pair, 1)
+        for clients in (1, 32):
+            print(f"4 KB, {clients} connections, often", file=sys.stderr)
+            found[f"often_{clients}"] = bench.rounds(options.often, pair, clients)
         for rate in EQUAL_RATES:
             print(f"4 KB, 32 connections, {rate} requests a second", file=sys.stderr)
             found[f"equal_{rate}"] = bench.rounds(options.rounds, able, 32, rate=rate)

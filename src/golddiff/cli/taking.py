@@ -89,10 +89,12 @@ class _Turns:
             else:
                 self._taker.use(store)
             while True:
+                before = self._taker.waiting_bytes
                 summary = self._taker.round(everything=everything, end=None if everything else end)
                 if summary.calls < _BACKLOG_CALLS or everything or time.monotonic() > end:
                     rest = summary.waiting_bytes
-                    return _UNKNOWN if summary.more or (summary.calls and rest) else rest
+                    came = summary.calls or rest != before
+                    return _UNKNOWN if summary.more or (came and rest) else rest
 
     def close(self) -> None:
         """Let the spool go; what was read of it and not stored is delivered again."""
